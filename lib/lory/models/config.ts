@@ -1,0 +1,99 @@
+import { nearestName, refuseUnknownKeys } from "./refuse-unknown";
+import { llamaFfnWidth, PRESETS, PRESET_NAMES, ROUTING_MODES, type ModelConfig, type PresetName } from "./presets";
+
+export type { ModelConfig, RoutingMode } from "./presets";
+
+/** Any keys of a model's configuration, on top of a preset's (`1m` if none is named). */
+export type ModelConfigInput = Partial<ModelConfig> & { readonly preset?: PresetName };
+
+type Check = (value: unknown) => string | undefined;
+
+const isInteger =
+  (least: number): Check =>
+  (value) =>
+    Number.isSafeInteger(value) && (value as number) >= least ? undefined : `an integer of at least ${least}`;
+
+const isPositive: Check = (value) =>
+  typeof value === "number" && Number.isFinite(value) && value > 0 ? undefined : "a finite number above 0";
+
+const isOneOf =
+  (names: readonly string[]): Check =>
+  (value) =>
+    names.some((name) => name === value) ? undefined : `one of ${names.map((name) => `"${name}"`).join(", ")}`;
+
+/** What each value must be by itself. */
+const CHECKS = {
+  vocabSize: isInteger(1),
+  contextLength: isInteger(1),
+  dModel: isInteger(1),
+  dFfn: isInteger(1),
+  numLayers: isInteger(1),
+  numHeads: isInteger(1),
+  numExperts: isInteger(0),
+  segmentLength: isInteger(1),
+  routingMode: isOneOf(ROUTING_MODES),
+  normEps: isPositive,
+  ropeTheta: isPositive,
+  initStd: isPositive,
+} satisfies Record<keyof ModelConfig, Check>;
+
+const KEYS = Object.keys(CHECKS) as (keyof ModelConfig)[];
+
+/** A value as it was written: strings quoted, NaN and functions by name. */
+function shown(value: unknown): string {
+  return typeof value === "string" || (typeof value === "object" && value !== null)
+    ? JSON.stringify(value)
+    : String(value);
+}
+
+/**
+ * A complete, checked configuration.
+ *
+ * Keys that are not given come from the preset; `dFfn` follows LLaMA's rule if `dModel` is given and `dFfn` is not.
+ *
+ * @throws Error that names the key, what was given and what is expected
+ */
+export function modelConfig(input: ModelConfigInput = {}): ModelConfig {
+  if (typeof input !== "object" || input === null) {
+    throw new Error(`a model's configuration is an object, not ${shown(input)}`);
+  }
+  refuseUnknownKeys("a model's configuration", input, ["preset", ...KEYS]);
+  const { preset = "1m", ...given } = input;
+  if (!Object.hasOwn(PRESETS, preset)) {
+    const nearest = nearestName(String(preset), PRESET_NAMES);
+    throw new Error(`no preset ${shown(preset)}: did you mean "${nearest}"? Presets: ${PRESET_NAMES.join(", ")}`);
+  }
+  const config: ModelConfig = {
+    ...PRESETS[preset],
+    ...(isInteger(1)(given.dModel) === undefined && given.dModel !== undefined
+      ? { dFfn: llamaFfnWidth(given.dModel) }
+      : {}),
+    ...given,
+  };
+  for (const key of KEYS) {
+    const expected = CHECKS[key](config[key]);
+    if (expected !== undefined) throw new Error(`${key} is ${shown(config[key])}: expected ${expected}`);
+  }
+  checkTogether(config);
+  return Object.freeze(config);
+}
+
+/** What values must be to one another. */
+function checkTogether(config: ModelConfig): void {
+  const { dModel, numHeads, segmentLength, contextLength } = config;
+  if (dModel % numHeads !== 0) {
+    throw new Error(
+      `dModel is ${dModel}, numHeads ${numHeads}: the heads share the width evenly, so that dModel must be a multiple of numHeads`,
+    );
+  }
+  if ((dModel / numHeads) % 2 !== 0) {
+    throw new Error(
+      `dModel is ${dModel}, numHeads ${numHeads}: a head of ${dModel / numHeads} is odd, and rotary positions turn pairs`,
+    );
+  }
+  if (segmentLength > contextLength) {
+    throw new Error(
+      `segmentLength is ${segmentLength}, contextLength ${contextLength}: a segment cannot be longer than the context`,
+    );
+  }
+}

@@ -1,0 +1,104 @@
+// Shapes: B batch, L context, M = L + 1, D model, V vocabulary, N segments, E experts.
+import * as tf from "@tensorflow/tfjs-core";
+import { loryFfn, type Routing } from "../moe";
+import {
+  causalAttention,
+  causalBias,
+  denseFfn,
+  embedding,
+  linear,
+  meanCrossEntropyNats,
+  mergedFfn,
+  rmsNorm,
+  ropeTables,
+  type RopeTables,
+} from "../nn";
+import type { ModelConfig } from "./config";
+import type { FfnParams, LayerParams, Params } from "./params";
+
+/** What a forward pass returns. */
+export type ForwardOutput = {
+  logits_BLV: tf.Tensor3D;
+  /** The routing weights of each layer, [B, N, E] (N = 1 for prompt routing); empty without routers. */
+  routing: tf.Tensor3D[];
+};
+
+type LayerContext = { config: ModelConfig; routing: Routing; tables: RopeTables; bias_LL: tf.Tensor2D };
+
+/**
+ * The decoder: `x += attention(norm(x))`, `x += ffn(norm(x))` for each layer, then a norm and the head (LLaMA's
+ * architecture; every FFN a Lory layer if the parameters hold experts).
+ *
+ * @param tokens_BL int32, [B, L], values in 0 .. vocabSize - 1, L at most `contextLength`
+ * @param routing who routes; experts only
+ * @throws Error if the sequences are longer than the context
+ */
+export function forward(
+  params: Params,
+  tokens_BL: tf.Tensor2D,
+  config: ModelConfig,
+  routing: Routing = { mode: config.routingMode },
+): ForwardOutput {
+  const length = tokens_BL.shape[1];
+  if (length < 1 || length > config.contextLength) {
+    throw new Error(`a sequence has ${length} tokens: expected 1 to ${config.contextLength}, the model's context`);
+  }
+  return tf.tidy(() => {
+    const headSize = config.dModel / config.numHeads;
+    const context: LayerContext = {
+      config,
+      routing,
+      tables: ropeTables(length, headSize, config.ropeTheta),
+      bias_LL: causalBias(length),
+    };
+    let x_BLD = embedding(params.embed_VD, tokens_BL) as tf.Tensor3D;
+    const weights: tf.Tensor3D[] = [];
+    for (const layer of params.layers) {
+      const output = forwardLayer(layer, x_BLD, context);
+      x_BLD = output.x_BLD;
+      if (output.weights_BNE !== undefined) weights.push(output.weights_BNE);
+    }
+    const logits_BLV = linear(rmsNorm(x_BLD, params.norm_D, config.normEps), params.head_DV) as tf.Tensor3D;
+    return { logits_BLV, routing: weights };
+  });
+}
+
+type FfnOutput = { y_BLD: tf.Tensor3D; weights_BNE?: tf.Tensor3D };
+
+function forwardLayer(
+  layer: LayerParams,
+  x_BLD: tf.Tensor3D,
+  { config, routing, tables, bias_LL }: LayerContext,
+): { x_BLD: tf.Tensor3D; weights_BNE?: tf.Tensor3D } {
+  return tf.tidy(() => {
+    const seen_BLD = rmsNorm(x_BLD, layer.attnNorm_D, config.normEps);
+    const attended_BLD = tf.add<tf.Tensor3D>(x_BLD, causalAttention(layer, seen_BLD, config.numHeads, tables, bias_LL));
+    const { y_BLD, ...rest } = applyFfn(
+      layer.ffn,
+      rmsNorm(attended_BLD, layer.ffnNorm_D, config.normEps),
+      config.segmentLength,
+      routing,
+    );
+    return { x_BLD: tf.add<tf.Tensor3D>(attended_BLD, y_BLD), ...rest };
+  });
+}
+
+function applyFfn(ffn: FfnParams, x_BLD: tf.Tensor3D, segmentLength: number, routing: Routing): FfnOutput {
+  if ("router_DE" in ffn) return loryFfn(ffn, x_BLD, segmentLength, routing);
+  if ("gateUp_RDG" in ffn) return { y_BLD: mergedFfn(ffn, x_BLD) };
+  return { y_BLD: denseFfn(ffn, x_BLD) as tf.Tensor3D };
+}
+
+/**
+ * Mean next-token cross entropy, in nats.
+ *
+ * @param tokens_BM int32, [B, L + 1]: each token but the last predicts the one after it
+ */
+export function lossNats(params: Params, tokens_BM: tf.Tensor2D, config: ModelConfig): tf.Scalar {
+  return tf.tidy(() => {
+    const [batch, positions] = tokens_BM.shape;
+    const inputs_BL = tf.slice(tokens_BM, [0, 0], [batch, positions - 1]);
+    const targets_BL = tf.slice(tokens_BM, [0, 1], [batch, positions - 1]);
+    return meanCrossEntropyNats(forward(params, inputs_BL, config).logits_BLV, targets_BL);
+  });
+}

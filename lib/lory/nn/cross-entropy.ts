@@ -1,0 +1,40 @@
+// Shapes: R rows (all leading axes as one), V vocabulary.
+import * as tf from "@tensorflow/tfjs-core";
+import { withGradient } from "./with-gradient";
+
+/**
+ * Cross entropy of each target under its row's softmax, in nats: `logsumexp(logits) - logits[target]`.
+ *
+ * The forward pass picks the target's logit by a gather; the gradient is `softmax(logits) - onehot(target)`, with the
+ * one-hot as a comparison inside an elementwise expression. The softmax is never stored.
+ *
+ * @param logits_V [..., V]
+ * @param targets int32, the leading shape of the logits, values in 0 .. V - 1
+ * @returns nats a token, of the shape of `targets`
+ */
+export function crossEntropyNats(logits_V: tf.Tensor, targets: tf.Tensor): tf.Tensor {
+  const vocabSize = logits_V.shape[logits_V.rank - 1];
+  return withGradient(
+    [logits_V],
+    ([logits], save) => {
+      const logits_RV = tf.reshape(logits, [-1, vocabSize]);
+      const targets_R = tf.reshape(targets, [-1]);
+      const max_R1 = tf.max(logits_RV, -1, true);
+      const logSumExp_R1 = tf.add(tf.log(tf.sum(tf.exp(tf.sub(logits_RV, max_R1)), -1, true)), max_R1);
+      const picked_R1 = tf.gather(logits_RV, tf.reshape<tf.Rank.R2>(targets_R, [-1, 1]), 1, 1);
+      save([logits_RV, logSumExp_R1, targets_R]);
+      return tf.reshape(tf.sub(logSumExp_R1, picked_R1), targets.shape);
+    },
+    (dy, [logits_RV, logSumExp_R1, targets_R]) => {
+      const probs_RV = tf.exp(tf.sub(logits_RV, logSumExp_R1));
+      const hot_RV = tf.oneHot(targets_R, vocabSize, 1, 0, "float32");
+      const dLogits_RV = tf.mul(tf.sub(probs_RV, hot_RV), tf.reshape(dy, [-1, 1]));
+      return [tf.reshape(dLogits_RV, logits_V.shape)];
+    },
+  );
+}
+
+/** The mean of `crossEntropyNats` over all targets, a scalar. */
+export function meanCrossEntropyNats(logits_V: tf.Tensor, targets: tf.Tensor): tf.Scalar {
+  return tf.tidy(() => tf.mul(tf.sum(crossEntropyNats(logits_V, targets)), 1 / targets.size));
+}

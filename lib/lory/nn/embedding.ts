@@ -1,0 +1,23 @@
+// Shapes: V vocabulary, D model.
+import * as tf from "@tensorflow/tfjs-core";
+import { withGradient } from "./with-gradient";
+
+/**
+ * The rows of a table that tokens name.
+ *
+ * @param table_VD [V, D]
+ * @param tokens int32, any shape, values in 0 .. V - 1
+ * @returns [...tokens.shape, D]
+ */
+export function embedding(table_VD: tf.Tensor, tokens: tf.Tensor): tf.Tensor {
+  const [vocabSize, dModel] = table_VD.shape;
+  return withGradient(
+    [table_VD],
+    ([table], save) => {
+      const flat = tf.reshape<tf.Rank.R1>(tokens, [-1]);
+      save([flat]);
+      return tf.reshape(tf.gather(table, flat), [...tokens.shape, dModel]);
+    },
+    (dy, [flat]) => [tf.unsortedSegmentSum(tf.reshape(dy, [-1, dModel]), flat, vocabSize)],
+  );
+}

@@ -1,0 +1,30 @@
+// Shapes: F ffn, G = 2 F packed gate and up.
+import * as tf from "@tensorflow/tfjs-core";
+import { withGradient } from "./with-gradient";
+
+/**
+ * `silu(gate) * up` of a packed projection (Shazeer 2020).
+ *
+ * Only the input is saved: the backward pass computes the sigmoid again, which costs less than keeping it.
+ *
+ * @param gateUp_G [..., 2 F]: the first half of the last axis is the gate, the second half `up`
+ * @returns [..., F]
+ */
+export function swiglu<T extends tf.Tensor>(gateUp_G: T): T {
+  return withGradient<T>(
+    [gateUp_G],
+    ([gateUp], save) => {
+      save([gateUp]);
+      const [gate, up] = tf.split(gateUp, 2, -1);
+      return tf.mul<T>(tf.mul(gate, tf.sigmoid(gate)), up);
+    },
+    // silu'(g) = s (1 + g (1 - s)) = s + silu(g) (1 - s)
+    (dy, [gateUp]) => {
+      const [gate, up] = tf.split(gateUp, 2, -1);
+      const sigmoid = tf.sigmoid(gate);
+      const silu = tf.mul(gate, sigmoid);
+      const slope = tf.add(sigmoid, tf.mul(silu, tf.sub(1, sigmoid)));
+      return [tf.concat([tf.mul(tf.mul(dy, up), slope), tf.mul(dy, silu)], -1)];
+    },
+  );
+}
