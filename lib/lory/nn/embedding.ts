@@ -18,6 +18,6 @@ export function embedding(table_VD: tf.Tensor, tokens: tf.Tensor): tf.Tensor {
       save([flat]);
       return tf.reshape(tf.gather(table, flat), [...tokens.shape, dModel]);
     },
-    (dy, [flat]) => [tf.unsortedSegmentSum(tf.reshape(dy, [-1, dModel]), flat, vocabSize)],
+    (dy, [flat]) => [tf.unsortedSegmentSum(tf.reshape(dy, [-1, dModel]), flat as tf.Tensor1D, vocabSize)],
   );
 }
