@@ -1,0 +1,185 @@
+import type { Api, PreparedCall } from "./api";
+import { DeviceBuffer } from "./buffer";
+import { Device } from "./device";
+import { Executable } from "./executable";
+import { Handle } from "./handle";
+import { Lane } from "./lane";
+import { readPointers, Struct } from "./memory";
+import { encodeCompileOptions, type CompileOptions } from "./options";
+import { STRUCTS } from "./tables";
+import { ELEMENT_TYPES, elementCount, type ElementType, type TypedArray } from "./types";
+
+/** PJRT_HostBufferSemantics: the data is copied before the call returns. */
+const COPY_DURING_CALL = 0;
+
+/** One program compiles at a time: XLA uses all processors for it. */
+const compilations = new Lane(1);
+
+/** A native client and the native objects that live in it. */
+export interface NativeClient {
+  /** 0 once destroyed. */
+  address: bigint;
+  readonly buffers: Set<Handle>;
+  readonly executables: Set<Handle>;
+}
+
+/** A connection to the devices of one plugin: compiles programs and holds their data. */
+export class Client {
+  /** Such as `cpu` or `cuda`. */
+  readonly platformName: string;
+  /** The plugin's own text, such as the CUDA version. */
+  readonly platformVersion: string;
+  /** The devices of this process. */
+  readonly devices: readonly Device[];
+  readonly #upload: PreparedCall<"Client_BufferFromHostBuffer">;
+  readonly #destroyBuffer: (address: bigint) => void;
+
+  /** @internal Made by {@link Plugin.createClient} and {@link Plugin.client}. */
+  constructor(
+    readonly api: Api,
+    private readonly native: NativeClient,
+  ) {
+    const client = native.address;
+    this.platformName = api.text("Client_PlatformName", { client });
+    this.platformVersion = api.text("Client_PlatformVersion", { client });
+    const devices = api.call("Client_AddressableDevices", { client });
+    this.devices = readPointers(devices.pointer("devices"), devices.integer("num_devices")).map(
+      (device) => new Device(api, device),
+    );
+    this.#upload = api.prepare("Client_BufferFromHostBuffer", { client, semantics: COPY_DURING_CALL });
+    this.#destroyBuffer = bufferDestroyer(api);
+  }
+
+  /** Buffers that are neither destroyed nor collected. */
+  get liveBuffers(): number {
+    return this.native.buffers.size;
+  }
+
+  /**
+   * Compiles a StableHLO module, as text or MLIR bytecode, on a worker thread: the event loop stays free.
+   * Throws a PjrtError with the compiler's message.
+   */
+  async compile(program: string | Uint8Array, options?: CompileOptions): Promise<Executable> {
+    return compilations.run(async () => {
+      const call = this.#prepareCompile(program, options);
+      await call.runAsync();
+      return this.#adoptExecutable(call.args.pointer("executable"));
+    });
+  }
+
+  /** Like {@link compile}, blocking. */
+  compileSync(program: string | Uint8Array, options?: CompileOptions): Executable {
+    const call = this.#prepareCompile(program, options);
+    call.run();
+    return this.#adoptExecutable(call.args.pointer("executable"));
+  }
+
+  /**
+   * Loads what {@link Executable.serialize} gave, with the options that it was compiled with unless others are given.
+   * The bytes are machine code and the plugin trusts them: damaged or foreign ones can end the process. Give it only
+   * bytes whose hash is known, from the same plugin, options and processor.
+   */
+  deserialize(bytes: Uint8Array, options?: CompileOptions): Executable {
+    const encoded = options && encodeCompileOptions(options);
+    const args = this.api.call("Executable_DeserializeAndLoad", {
+      client: this.#address(),
+      bytes,
+      bytes_size: bytes.length,
+      options: encoded ?? null,
+      options_size: encoded?.length ?? 0,
+    });
+    return this.#adoptExecutable(args.pointer("executable"));
+  }
+
+  /**
+   * Copies an array in row-major order to a device, the first by default; the caller may change `data` afterwards.
+   * Throws a TypeError or RangeError when `data` is not what `type` and `dims` ask for.
+   */
+  bufferFromHost(
+    data: TypedArray,
+    type: ElementType,
+    dims: readonly number[],
+    device: Device = this.devices[0],
+  ): DeviceBuffer {
+    checkHostArray(data, type, dims);
+    const { args, run } = this.#upload;
+    args.set("client", this.#address());
+    args.set("data", data);
+    args.set("type", ELEMENT_TYPES[type].code);
+    args.set("dims", BigInt64Array.from(dims, BigInt));
+    args.set("num_dims", dims.length);
+    args.set("device", device.address);
+    run();
+    args.set("data", null);
+    this.api.call("Event_Destroy", { event: args.pointer("done_event") });
+    return this.adopt(args.pointer("buffer"), type, [...dims]);
+  }
+
+  /** Frees the client with all its buffers and programs, after what runs is done. Nothing the second time. */
+  destroy(): void {
+    destroyNativeClient(this.api, this.native);
+  }
+
+  /** @internal Takes over a native buffer. */
+  adopt(buffer: bigint, type: ElementType, dims: readonly number[]): DeviceBuffer {
+    return new DeviceBuffer(this, new Handle(buffer, this.native.buffers, this.#destroyBuffer), type, dims);
+  }
+
+  #adoptExecutable(executable: bigint): Executable {
+    return new Executable(this, new Handle(executable, this.native.executables, executableDestroyer(this.api)));
+  }
+
+  #prepareCompile(program: string | Uint8Array, options?: CompileOptions): PreparedCall<"Client_Compile"> {
+    const code = Buffer.from(program);
+    const format = Buffer.from("mlir");
+    const encoded = encodeCompileOptions(options);
+    return this.api.prepare("Client_Compile", {
+      client: this.#address(),
+      program: new Struct(STRUCTS.Program, { code, code_size: code.length, format, format_size: format.length }),
+      options: encoded,
+      options_size: encoded.length,
+    });
+  }
+
+  #address(): bigint {
+    if (this.native.address === 0n) throw new Error(`the ${this.platformName} client was used after it was destroyed`);
+    return this.native.address;
+  }
+}
+
+/** Frees a client after everything in it; nothing the second time. */
+export function destroyNativeClient(api: Api, native: NativeClient): void {
+  const client = native.address;
+  if (client === 0n) return;
+  native.address = 0n;
+  for (const handle of [...native.buffers, ...native.executables]) handle.free();
+  api.call("Client_Destroy", { client });
+}
+
+// Made outside the classes: a closure made in a constructor could keep the object alive that it is to outlive.
+function bufferDestroyer(api: Api): (address: bigint) => void {
+  const call = api.prepare("Buffer_Destroy");
+  return (address) => {
+    call.args.set("buffer", address);
+    call.run();
+  };
+}
+
+function executableDestroyer(api: Api): (address: bigint) => void {
+  return (executable) => void api.call("LoadedExecutable_Destroy", { executable });
+}
+
+function checkHostArray(data: TypedArray, type: ElementType, dims: readonly number[]): void {
+  const { arrayName, entries } = ELEMENT_TYPES[type];
+  const given = data[Symbol.toStringTag];
+  if (given !== arrayName) throw new TypeError(`host data of ${type} is a ${given}: expected a ${arrayName}`);
+  for (const dim of dims) {
+    if (!Number.isSafeInteger(dim) || dim < 0) {
+      throw new RangeError(`dimensions [${dims.join(", ")}]: expected integers that are not negative`);
+    }
+  }
+  const expected = elementCount(dims) * entries;
+  if (data.length !== expected) {
+    throw new RangeError(`host data has ${data.length} entries: ${type}[${dims.join(",")}] takes ${expected}`);
+  }
+}

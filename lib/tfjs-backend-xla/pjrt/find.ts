@@ -1,0 +1,75 @@
+import { existsSync, readdirSync } from "node:fs";
+import path from "node:path";
+import { PluginError } from "./errors";
+
+/** Kinds of devices that a plugin can be found for. */
+export type PluginKind = "cpu" | "cuda";
+
+interface PluginSource {
+  /** Environment variable that names the shared library, and wins over all else. */
+  readonly variable: string;
+  /** The Python wheel that carries the plugin, and the library's place in it. */
+  readonly wheel: string;
+  readonly library: string;
+  /** The command that installs it. */
+  readonly command: string;
+}
+
+const SOURCES = {
+  cpu: {
+    variable: "LORY_PJRT_CPU_PLUGIN",
+    wheel: "lammps-jax-pjrt-cpu",
+    library: "lammps_jax_pjrt_cpu/pjrt_c_api_cpu_plugin.so",
+    command: "npm run setup",
+  },
+  cuda: {
+    variable: "LORY_PJRT_CUDA_PLUGIN",
+    wheel: "jax-cuda13-pjrt",
+    library: "jax_plugins/xla_cuda13/xla_cuda_plugin.so",
+    command: "npm run setup -- --cuda",
+  },
+} satisfies Record<PluginKind, PluginSource>;
+
+/**
+ * Absolute path of the PJRT plugin for a kind of device: the environment variable's file (LORY_PJRT_CPU_PLUGIN,
+ * LORY_PJRT_CUDA_PLUGIN), else the library of the wheel installed in the nearest `.venv` at or above this package's
+ * folder, then at or above the working directory.
+ * Throws a PluginError that lists where it was looked for and says the command that installs it.
+ */
+export function findPlugin(kind: PluginKind): string {
+  const source = SOURCES[kind];
+  const given = process.env[source.variable];
+  if (given) {
+    const file = path.resolve(given);
+    if (!existsSync(file)) throw new PluginError(`${source.variable} is ${given}: there is no such file`);
+    return file;
+  }
+  const environments = [
+    ...new Set([...upward(__dirname), ...upward(process.cwd())].map((dir) => path.join(dir, ".venv"))),
+  ];
+  const found = environments.flatMap(sitePackages).map((dir) => path.join(dir, source.library));
+  const plugin = found.find((file) => existsSync(file));
+  if (plugin !== undefined) return plugin;
+  const looked = environments.filter((dir) => existsSync(dir));
+  throw new PluginError(
+    `no PJRT plugin for ${kind}: ${source.variable} is not set, and ${source.wheel} is not installed in ` +
+      `${looked.length ? looked.join(" or ") : `a .venv at or above ${__dirname} or ${process.cwd()}`}. ` +
+      `Install it with: ${source.command}`,
+  );
+}
+
+/** A directory and those above it, nearest first. */
+function upward(directory: string): string[] {
+  const parent = path.dirname(directory);
+  return parent === directory ? [directory] : [directory, ...upward(parent)];
+}
+
+/** Where a Python environment keeps its packages: one folder a Python version, or Windows' single one. */
+function sitePackages(environment: string): string[] {
+  const lib = path.join(environment, "lib");
+  const versions = existsSync(lib) ? readdirSync(lib).filter((name) => name.startsWith("python")) : [];
+  return [
+    ...versions.map((name) => path.join(lib, name, "site-packages")),
+    path.join(environment, "Lib", "site-packages"),
+  ];
+}
