@@ -1,0 +1,68 @@
+import { expect, test } from "vitest";
+import { modelConfig, type ModelConfigInput } from "./config";
+import { llamaFfnWidth, PRESETS, PRESET_NAMES } from "./presets";
+
+test.each(PRESET_NAMES)("preset %s passes its own checks unchanged", (preset) => {
+  expect(modelConfig({ preset })).toEqual(PRESETS[preset]);
+});
+
+test("given keys replace the preset's; nothing is left to a default later", () => {
+  const config = modelConfig({ preset: "0.3b-8e", segmentLength: 128, numExperts: 2 });
+  expect(config).toEqual({ ...PRESETS["0.3b-8e"], segmentLength: 128, numExperts: 2 });
+  expect(modelConfig()).toEqual(PRESETS["1m"]);
+});
+
+test("d' follows LLaMA's rule when the width is given alone", () => {
+  expect(modelConfig({ dModel: 1024 }).dFfn).toBe(2816);
+  expect(modelConfig({ dModel: 1024, dFfn: 100 }).dFfn).toBe(100);
+  expect(modelConfig({ numHeads: 2 }).dFfn).toBe(PRESETS["1m"].dFfn);
+  // LLaMA 7B, 13B, 33B and 65B as published.
+  expect([4096, 5120, 6656, 8192].map((dModel) => llamaFfnWidth(dModel))).toEqual([11008, 13824, 17920, 22016]);
+});
+
+test("a configuration cannot be changed", () => {
+  expect(Object.isFrozen(modelConfig())).toBe(true);
+});
+
+/** What a caller without a compiler may pass. */
+const refuse =
+  (input: unknown): (() => unknown) =>
+  () =>
+    modelConfig(input as ModelConfigInput);
+
+test("an unknown key is refused with the nearest known one", () => {
+  expect(refuse({ numExpert: 8 })).toThrow('no key "numExpert": did you mean "numExperts"?');
+  expect(refuse({ d_model: 8 })).toThrow('no key "d_model": did you mean "dModel"?');
+  expect(refuse({ segmentlength: 8 })).toThrow('did you mean "segmentLength"?');
+  expect(refuse({ toString: 8 })).toThrow('no key "toString"');
+});
+
+test("an unknown preset is refused with the nearest known one", () => {
+  expect(refuse({ preset: "0.3b/8e" })).toThrow('no preset "0.3b/8e": did you mean "0.3b-8e"?');
+  expect(refuse({ preset: "constructor" })).toThrow('no preset "constructor"');
+  expect(refuse({ preset: 3 })).toThrow("no preset 3");
+});
+
+test.each<[unknown, string]>([
+  [{ segmentLength: 0 }, "segmentLength is 0: expected an integer of at least 1"],
+  [{ segmentLength: 513 }, "segmentLength is 513, contextLength 512: a segment cannot be longer than the context"],
+  [{ contextLength: 32 }, "segmentLength is 64, contextLength 32"],
+  [{ segmentLength: 1.5 }, "segmentLength is 1.5"],
+  [{ vocabSize: "8192" }, 'vocabSize is "8192": expected an integer of at least 1'],
+  [{ numLayers: NaN }, "numLayers is NaN"],
+  [{ numLayers: Infinity }, "numLayers is Infinity"],
+  [{ numLayers: undefined }, "numLayers is undefined"],
+  [{ numHeads: null }, "numHeads is null"],
+  [{ numExperts: -1 }, "numExperts is -1: expected an integer of at least 0"],
+  [{ dModel: 130 }, "dModel is 130, numHeads 4: the heads share the width evenly"],
+  [{ dModel: "128" }, 'dModel is "128": expected an integer'],
+  [{ dModel: 12 }, "a head of 3 is odd, and rotary positions turn pairs"],
+  [{ normEps: 0 }, "normEps is 0: expected a finite number above 0"],
+  [{ ropeTheta: [10000] }, "ropeTheta is [10000]"],
+  [{ initStd: NaN }, "initStd is NaN"],
+  [{ routingMode: "prefix" }, 'routingMode is "prefix": expected one of "causal_segment"'],
+  [null, "a model's configuration is an object, not null"],
+  ["1m", 'a model\'s configuration is an object, not "1m"'],
+])("%j is refused", (input, message) => {
+  expect(refuse(input)).toThrow(message);
+});

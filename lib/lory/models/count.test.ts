@@ -1,0 +1,86 @@
+import { expect, test } from "vitest";
+import { paramsToList } from "./params";
+import { initParams } from "./init";
+import { randomParams, tinyConfig, useTestBackend } from "../testing";
+import { modelConfig } from "./config";
+import { countParameters, flopsPerToken } from "./count";
+import { PRESETS, type PresetName } from "./presets";
+
+const billions = (count: number, digits: number): string => (count / 1e9).toFixed(digits);
+
+// Lory, Table 4 (dense 0.3B is counted without embedding and head there: 0.374 B with them).
+test.each<[PresetName, string]>([
+  ["0.3b-8e", "1.8"],
+  ["0.3b-16e", "3.5"],
+  ["0.3b-32e", "6.8"],
+  ["1.5b", "1.5"],
+  ["1.5b-8e", "7.8"],
+  ["1.5b-16e", "15.0"],
+  ["1.5b-32e", "29.5"],
+  ["7b-4e", "19.7"],
+])("%s has the paper's %s billion parameters", (preset, total) => {
+  expect(billions(countParameters(PRESETS[preset]).total, 1)).toBe(total);
+});
+
+test("0.3b and 7b to the last parameter, by hand", () => {
+  // A layer of 0.3b: 4 x 1024^2 + 3 x 1024 x 2816 + 2 x 1024 = 12 847 104; 24 of them.
+  expect(countParameters(PRESETS["0.3b"])).toEqual({
+    total: 373_867_520,
+    embedding: 32_768_000,
+    head: 32_769_024,
+    blocks: 308_330_496,
+    active: 373_867_520,
+  });
+  // LLaMA 7B as published: 6 738 415 616.
+  expect(countParameters(PRESETS["7b"]).total).toBe(6_738_415_616);
+});
+
+test("what is active is the dense model and the routers", () => {
+  const [dense, lory] = [countParameters(PRESETS["0.3b"]), countParameters(PRESETS["0.3b-32e"])];
+  expect(lory.active - dense.active).toBe(24 * 1024 * 32);
+});
+
+test("small presets have about the parameters in their blocks that their names say", () => {
+  const sizes = (["1m", "5m", "20m", "bench-small"] as const).map((name) => countParameters(PRESETS[name]).blocks);
+  expect(sizes).toEqual([1_049_600, 5_114_880, 20_453_376, 5_114_880]);
+});
+
+test.each([0, 1, 3])("a model of %i experts has as many numbers as are counted", async (numExperts) => {
+  await useTestBackend();
+  const config = tinyConfig({ numExperts });
+  const size = paramsToList(initParams(config, 0)).reduce((sum, { tensor }) => sum + tensor.size, 0);
+  expect(size).toBe(countParameters(config).total);
+  expect(paramsToList(randomParams(config, 0)).length).toBe(3 + config.numLayers * (numExperts === 0 ? 6 : 7));
+});
+
+test("FLOPs of 0.3b-8e by hand", () => {
+  const flops = flopsPerToken(PRESETS["0.3b-8e"]);
+  // 24 layers: 8 x 1024^2 + 2 x 1024 x 4097 = 16 779 264.
+  expect(flops.attention).toBe(24 * 16_779_264);
+  // 24 layers: 6 x 1024 x 2816 = 17 301 504.
+  expect(flops.ffn).toBe(24 * 17_301_504);
+  // A segment: 2 x 1024 x 8 + 8 x 17 301 504 = 138 428 416, over 256 tokens: 540 736.
+  expect(flops.merge).toBe(24 * 540_736);
+  expect(flops.head).toBe(2 * 1024 * 32_000);
+  expect(flops.forward).toBe(flops.attention + flops.ffn + flops.merge + flops.head);
+  expect(flops.training).toBe(3 * flops.forward);
+});
+
+// Lory, appendix B: E / T of the FFN.
+test.each<[PresetName, number]>([
+  ["0.3b", 0],
+  ["0.3b-8e", 0.03125],
+  ["0.3b-16e", 0.0625],
+  ["0.3b-32e", 0.125],
+])("%s: merging costs %d of the FFN, but for the router's hundredth of it", (preset, share) => {
+  const { merge, ffn } = flopsPerToken(PRESETS[preset]);
+  expect(merge / ffn).toBeGreaterThanOrEqual(share);
+  expect(merge / ffn).toBeLessThanOrEqual(share * 1.001);
+});
+
+test("a short last segment is merged for like a full one", () => {
+  const [three, four] = [300, 301].map((contextLength) =>
+    flopsPerToken(modelConfig({ preset: "1m-8e", contextLength, segmentLength: 100 })),
+  );
+  expect(Math.round(((four.merge * 301) / (three.merge * 300)) * 3)).toBe(4);
+});

@@ -1,0 +1,94 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { EXACT, expectClose } from "tfjs-backend-xla/testing";
+import { beforeAll, expect, test } from "vitest";
+import { randomParams, randomTokens, tinyConfig, tokenTensor, useTestBackend } from "../testing";
+import { denseRow, disposeMerged, mergeForPrompt } from "./prompt-merge";
+import { forward } from "./transformer";
+
+const REORDERED = { rtol: 1e-5, atol: 2e-6 };
+
+const config = tinyConfig();
+const tokens_BL = randomTokens(config, 3, 9, 1);
+const lengths = [4, 9, 1];
+
+beforeAll(useTestBackend);
+
+const lengthTensor = (promptLength_B: number[]): tf.Tensor1D => tf.tensor1d(promptLength_B, "int32");
+
+const promptForward = (tokens: number[][], promptLength_B: number[]): ReturnType<typeof forward> =>
+  forward(randomParams(config, 2), tokenTensor(tokens), config, {
+    mode: "prompt",
+    promptLength_B: lengthTensor(promptLength_B),
+  });
+
+test("a model merged for its prompts equals prompt routing, all rows at once and each as a dense model", () => {
+  const params = randomParams(config, 2);
+  const expected = promptForward(tokens_BL, lengths).logits_BLV;
+  const merged = mergeForPrompt(params, tokenTensor(tokens_BL), lengthTensor(lengths), config);
+  const { logits_BLV, routing } = forward(merged, tokenTensor(tokens_BL), config);
+  expect(routing).toEqual([]);
+  expectClose(logits_BLV, expected, REORDERED);
+
+  const denseConfig = { ...config, numExperts: 0 };
+  tokens_BL.forEach((tokens_L, row) => {
+    const one = forward(denseRow(merged, row), tokenTensor([tokens_L]), denseConfig).logits_BLV;
+    expectClose(one, tf.slice(expected, [row, 0, 0], [1, -1, -1]), REORDERED);
+  });
+});
+
+test("merging needs the prompt alone: what lies behind it changes nothing", () => {
+  const params = randomParams(config, 2);
+  const merge = (tokens: number[][]): tf.Tensor[] =>
+    mergeForPrompt(params, tokenTensor(tokens), lengthTensor([4, 4, 4]), config).layers.flatMap(({ ffn }) =>
+      Object.values<tf.Tensor>(ffn),
+    );
+  const short = merge(tokens_BL.map((row) => row.slice(0, 4)));
+  merge(tokens_BL).forEach((tensor, i) => expectClose(tensor, short[i], REORDERED));
+});
+
+test("a row's routing depends neither on other rows nor on tokens after its prompt", () => {
+  const routing = promptForward(tokens_BL, lengths).routing;
+  const others = randomTokens(config, 3, 9, 99);
+  const mixed = [[...tokens_BL[0].slice(0, 4), ...others[0].slice(4)], others[1], others[2]];
+  promptForward(mixed, [4, 2, 5]).routing.forEach((weights_B1E, y) => {
+    expectClose(tf.slice(weights_B1E, [0, 0, 0], [1, -1, -1]), tf.slice(routing[y], [0, 0, 0], [1, -1, -1]), EXACT);
+  });
+  const inside = tokens_BL.map((row) => [...row]);
+  inside[0][3] = (inside[0][3] + 1) % config.vocabSize;
+  const change = tf.max(tf.abs(tf.sub(promptForward(inside, lengths).routing[0], routing[0])), [1, 2]).dataSync();
+  expect(change[0]).toBeGreaterThan(1e-6);
+  expect([change[1], change[2]]).toEqual([0, 0]);
+});
+
+test("a row without a prompt is routed uniformly", () => {
+  const [weights_B1E] = promptForward(tokens_BL, [0, 1, 1]).routing;
+  const first = tf.slice(weights_B1E, [0, 0, 0], [1, -1, -1]);
+  expectClose(first, tf.fill(first.shape, 1 / config.numExperts), { rtol: 1e-6, atol: 0 });
+});
+
+test("disposing merged parameters leaves the model's own", () => {
+  const params = randomParams(config, 2);
+  const [tokens, promptLength_B] = [tokenTensor(tokens_BL), lengthTensor(lengths)];
+  const before = tf.memory().numTensors;
+  const merged = mergeForPrompt(params, tokens, promptLength_B, config);
+  expect(tf.memory().numTensors).toBe(before + 2 * config.numLayers);
+  disposeMerged(merged, params);
+  expect(tf.memory().numTensors).toBe(before);
+  expect(params.embed_VD.isDisposed).toBe(false);
+});
+
+test("a row that is not there, or a model that is not merged, is refused", () => {
+  const params = randomParams(config, 2);
+  expect(() => denseRow(params, 0)).toThrow("layer 0 is not merged");
+  const merged = mergeForPrompt(params, tokenTensor(tokens_BL), lengthTensor(lengths), config);
+  expect(() => denseRow(merged, 3)).toThrow("no row 3: rows are 0 to 2");
+});
+
+test("a dense model has nothing to merge and stays as it is", () => {
+  const denseConfig = { ...config, numExperts: 0 };
+  const params = randomParams(denseConfig, 2);
+  const merged = mergeForPrompt(params, tokenTensor(tokens_BL), lengthTensor(lengths), denseConfig);
+  expect(merged.layers.map(({ ffn }) => ffn)).toEqual(params.layers.map(({ ffn }) => ffn));
+  disposeMerged(merged, params);
+  expect(params.layers.flatMap(({ ffn }) => Object.values<tf.Tensor>(ffn)).some((t) => t.isDisposed)).toBe(false);
+});

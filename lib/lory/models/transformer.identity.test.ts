@@ -1,0 +1,151 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { EXACT, expectClose } from "tfjs-backend-xla/testing";
+import { beforeAll, expect, test } from "vitest";
+import type { LoryFfnParams } from "../moe";
+import { randomParams, randomTokens, tinyConfig, tokenTensor, useTestBackend, withTensors } from "../testing";
+import type { ModelConfig } from "./config";
+import { listToParams, paramsToList, type LayerParams, type Params } from "./params";
+import { forward, lossNats } from "./transformer";
+
+// The same sums in another order: a few roundings of 6e-8.
+const REORDERED = { rtol: 1e-5, atol: 2e-6 };
+
+const lory = tinyConfig({ numExperts: 3, segmentLength: 4 });
+const dense: ModelConfig = { ...lory, numExperts: 0 };
+const tokens_BM = randomTokens(lory, 2, 11, 2);
+const tokens_BL = tokens_BM.map((row) => row.slice(0, -1));
+
+beforeAll(useTestBackend);
+
+const logits = (params: Params, tokens: number[][], config: ModelConfig): tf.Tensor3D =>
+  forward(params, tokenTensor(tokens), config).logits_BLV;
+
+/** The dense model that has expert `e` as its FFN. */
+function onlyExpert(params: Params, e: number): Params {
+  const pick = (bank: tf.Tensor): tf.Tensor => tf.squeeze(tf.slice(bank, [e, 0, 0], [1, -1, -1]), [0]);
+  const layers = params.layers.map((layer): LayerParams => {
+    const { gateUp_EDG, down_EFD } = layer.ffn as LoryFfnParams;
+    return { ...layer, ffn: { gateUp_DG: pick(gateUp_EDG), down_FD: pick(down_EFD) } };
+  });
+  return { ...params, layers };
+}
+
+function gradients(params: Params, config: ModelConfig): Map<string, tf.Tensor> {
+  const list = paramsToList(params);
+  const grads = tf.grads((...tensors) =>
+    lossNats(listToParams(list.map(({ name }, i) => ({ name, tensor: tensors[i] }))), tokenTensor(tokens_BM), config),
+  )(list.map(({ tensor }) => tensor));
+  return new Map(list.map(({ name }, i) => [name, grads[i]]));
+}
+
+test("one expert equals the dense model, forward and gradients", () => {
+  const one = { ...lory, numExperts: 1 };
+  const params = randomParams(one, 3);
+  const asDense = onlyExpert(params, 0);
+  expectClose(logits(params, tokens_BL, one), logits(asDense, tokens_BL, dense), REORDERED);
+
+  const [actual, expected] = [gradients(params, one), gradients(asDense, dense)];
+  for (const [name, grad] of expected) {
+    const bank = actual.get(name.replace("gateUp_DG", "gateUp_EDG").replace("down_FD", "down_EFD"))!;
+    expectClose(tf.reshape(bank, grad.shape), grad, REORDERED);
+  }
+  // A softmax over one expert is 1, whatever the router says.
+  for (let y = 0; y < one.numLayers; y++) {
+    expectClose(actual.get(`layers.${y}.ffn.router_DE`)!, tf.zeros([one.dModel, 1]), EXACT);
+  }
+});
+
+/** A model whose first residual component is positive at every token and layer, so that a router can rely on its sign. */
+function withPositiveFirstComponent(params: Params): Params {
+  const first_D = tf.cast(tf.oneHot(tf.scalar(0, "int32"), lory.dModel), "float32");
+  return withTensors(params, (name, tensor) => {
+    if (name === "embed_VD") return tf.add(tensor, tf.mul(first_D, 10));
+    if (name.endsWith("out_DD") || name.endsWith("down_EFD")) return tf.mul(tensor, tf.sub(1, first_D));
+    return name.endsWith("ffnNorm_D") ? tf.abs(tensor) : undefined;
+  });
+}
+
+test.each([0, 1, 2])("a router that is sure of expert %i equals that expert", (expert) => {
+  const params = withTensors(withPositiveFirstComponent(randomParams(lory, 4)), (name) =>
+    name.endsWith("router_DE")
+      ? tf.buffer([lory.dModel, lory.numExperts], "float32", routerOf(lory, expert)).toTensor()
+      : undefined,
+  );
+  const { logits_BLV, routing } = forward(params, tokenTensor(tokens_BL), lory);
+  const hot_BNE = tf.oneHot(tf.fill([2, 3], expert, "int32"), lory.numExperts, 1, 0, "float32");
+  expect(routing.length).toBe(lory.numLayers);
+  routing.forEach((weights_BNE) => expectClose(weights_BNE, hot_BNE, EXACT));
+  expectClose(logits_BLV, logits(onlyExpert(params, expert), tokens_BL, dense), REORDERED);
+});
+
+/** A router [D, E] that gives one expert a logit far above the others' wherever the first component is positive. */
+function routerOf(config: ModelConfig, expert: number): Float32Array {
+  const values = new Float32Array(config.dModel * config.numExperts);
+  values[expert] = 1e4;
+  return values;
+}
+
+test("equal experts equal the dense model, whatever the router says", () => {
+  const params = withTensors(randomParams(lory, 5), (name, tensor) => {
+    if (!/EDG|EFD/.test(name)) return undefined;
+    return tf.tile(tf.slice(tensor, [0, 0, 0], [1, -1, -1]), [lory.numExperts, 1, 1]);
+  });
+  expectClose(logits(params, tokens_BL, lory), logits(onlyExpert(params, 0), tokens_BL, dense), REORDERED);
+});
+
+test("with one segment the router's gradient is exactly 0, and every expert has one", () => {
+  const config = { ...lory, segmentLength: lory.contextLength };
+  for (const [name, grad] of gradients(randomParams(config, 6), config)) {
+    const largest = tf.max(tf.abs(grad)).dataSync()[0];
+    if (name.endsWith("router_DE")) expect(largest).toBe(0);
+    else expect(largest).toBeGreaterThan(0);
+  }
+});
+
+test("with two segments and more, every router has a gradient", () => {
+  for (const [name, grad] of gradients(randomParams(lory, 6), lory)) {
+    if (name.endsWith("router_DE")) expect(tf.max(tf.abs(grad)).dataSync()[0]).toBeGreaterThan(1e-6);
+  }
+});
+
+/** For each position of the first row: whether its logits change when the token at `position` does. */
+function changed(params: Params, config: ModelConfig, position: number): boolean[] {
+  const other = tokens_BL.map((row) => [...row]);
+  other[0][position] = (other[0][position] + 1) % config.vocabSize;
+  const difference = tf.abs(tf.sub(logits(params, tokens_BL, config), logits(params, other, config)));
+  const [row, ...others] = tf.unstack(tf.max(difference, -1)).map((part) => [...part.dataSync()]);
+  others.forEach((unrelated) => expect(Math.max(...unrelated)).toBe(0));
+  return row.map((value) => value !== 0);
+}
+
+const positions = tokens_BL[0].map((_, l) => l);
+
+test.each(positions)("dense: a changed token %i changes no logit before it, and none of another row", (position) => {
+  expect(changed(onlyExpert(randomParams(lory, 7), 0), dense, position)).toEqual(positions.map((l) => l >= position));
+});
+
+test.each(positions.filter((l) => l >= lory.segmentLength))(
+  "Lory: a changed token %i after the first segment changes no logit before it, and none of another row",
+  (position) => {
+    expect(changed(randomParams(lory, 7), lory, position)).toEqual(positions.map((l) => l >= position));
+  },
+);
+
+test.each([1, 2, 3])(
+  "Lory: a changed token %i of the first segment reaches back through the segment's mean",
+  (position) => {
+    expect(changed(randomParams(lory, 7), lory, position)).toEqual(positions.map(() => true));
+  },
+);
+
+test("the first segment's own mean is all that reaches back: equal experts do not leak", () => {
+  const params = withTensors(randomParams(lory, 8), (name, tensor) => {
+    if (!/EDG|EFD/.test(name)) return undefined;
+    return tf.tile(tf.slice(tensor, [0, 0, 0], [1, -1, -1]), [lory.numExperts, 1, 1]);
+  });
+  const other = tokens_BL.map((row) => [...row]);
+  other[0][3] = (other[0][3] + 1) % lory.vocabSize;
+  const difference = tf.sub(logits(params, tokens_BL, lory), logits(params, other, lory));
+  const before = tf.slice(difference, [0, 0, 0], [1, 3, -1]);
+  expectClose(before, tf.zeros(before.shape), REORDERED);
+});

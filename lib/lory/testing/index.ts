@@ -1,0 +1,3 @@
+export * from "./test-backend";
+export * from "./draws";
+export * from "./random-model";

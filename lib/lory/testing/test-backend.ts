@@ -1,0 +1,15 @@
+import * as tf from "@tensorflow/tfjs-core";
+import "@tensorflow/tfjs-backend-cpu";
+import "@tensorflow/tfjs-backend-wasm";
+import "@tensorflow/tfjs-layers"; // registers the gradients
+import "tfjs-backend-xla";
+
+/**
+ * Selects the backend that tests run on: `LORY_TEST_BACKEND`, `cpu` without one.
+ *
+ * @throws Error if there is no such backend, or if it does not start
+ */
+export async function useTestBackend(): Promise<void> {
+  const name = process.env.LORY_TEST_BACKEND ?? "cpu";
+  if (!(await tf.setBackend(name))) throw new Error(`backend "${name}" (LORY_TEST_BACKEND) did not start`);
+}
