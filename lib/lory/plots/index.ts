@@ -1,0 +1,6 @@
+export { dataMixture, type DomainSize } from "./data-mixture";
+export { figureTitle, type Figure, type Json, type JsonObject } from "./figure";
+export { lossCurves, type LossCurve, type LossCurvesOptions, type LossPoint } from "./loss-curves";
+export { perplexityBars, type ModelPerplexity } from "./perplexity-bars";
+export { bottomMiddleTop, routingHeatmap, type DomainRouting, type RoutingHeatmapOptions } from "./routing-heatmap";
+export { axis, paperLayout, SEQUENTIAL_SCALE, seriesColor, SERIES_COLORS, STYLE } from "./style";
