@@ -3,7 +3,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import { withGradient } from "./with-gradient";
 
 /**
- * Cross entropy of each target under its row's softmax, in nats: `logsumexp(logits) - logits[target]`.
+ * Cross entropy of each target under its row's softmax, in nats: `log sum exp(logits - max) - (logits[target] - max)`,
+ * which keeps its digits however large the logits are.
  *
  * The forward pass picks the target's logit by a gather; the gradient is `softmax(logits) - onehot(target)`, with the
  * one-hot as a comparison inside an elementwise expression. The softmax is never stored.
@@ -20,13 +21,13 @@ export function crossEntropyNats(logits_V: tf.Tensor, targets: tf.Tensor): tf.Te
       const logits_RV = tf.reshape(logits, [-1, vocabSize]);
       const targets_R = tf.reshape(targets, [-1]);
       const max_R1 = tf.max(logits_RV, -1, true);
-      const logSumExp_R1 = tf.add(tf.log(tf.sum(tf.exp(tf.sub(logits_RV, max_R1)), -1, true)), max_R1);
+      const logSum_R1 = tf.log(tf.sum(tf.exp(tf.sub(logits_RV, max_R1)), -1, true));
       const picked_R1 = tf.gather(logits_RV, tf.reshape<tf.Rank.R2>(targets_R, [-1, 1]), 1, 1);
-      save([logits_RV, logSumExp_R1, targets_R]);
-      return tf.reshape(tf.sub(logSumExp_R1, picked_R1), targets.shape);
+      save([logits_RV, max_R1, logSum_R1, targets_R]);
+      return tf.reshape(tf.sub(logSum_R1, tf.sub(picked_R1, max_R1)), targets.shape);
     },
-    (dy, [logits_RV, logSumExp_R1, targets_R]) => {
-      const probs_RV = tf.exp(tf.sub(logits_RV, logSumExp_R1));
+    (dy, [logits_RV, max_R1, logSum_R1, targets_R]) => {
+      const probs_RV = tf.exp(tf.sub(tf.sub(logits_RV, max_R1), logSum_R1));
       const hot_RV = tf.oneHot(targets_R, vocabSize, 1, 0, "float32");
       const dLogits_RV = tf.mul(tf.sub(probs_RV, hot_RV), tf.reshape(dy, [-1, 1]));
       return [tf.reshape(dLogits_RV, logits_V.shape)];

@@ -1,3 +1,4 @@
 export * from "./test-backend";
 export * from "./draws";
 export * from "./random-model";
+export * from "./random-tensor";
