@@ -1,1 +1,22 @@
-export {};
+/**
+ * A TensorFlow.js backend for every PJRT device. Importing it registers the backend `xla`; `await tf.setBackend("xla")` selects it.
+ * Kernels are recorded and computed when something is read; `jit` compiles a whole function, such as a training step, as one program.
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import { XlaBackend } from "./backend";
+import { registerGradients } from "./kernels/gradients";
+import { registerKernels } from "./kernels/register";
+import { deviceKind, XlaDevice } from "./trace/device";
+
+const NAME = "xla";
+if (!tf.findBackendFactory(NAME)) {
+  tf.registerBackend(NAME, () => new XlaBackend(new XlaDevice(deviceKind())), 4);
+  registerKernels(NAME);
+  registerGradients();
+}
+
+export { XlaBackend } from "./backend";
+export { jit, type Jitted, type JitOptions } from "./trace/jit";
+export { XlaDevice, deviceKind, type DeviceKind } from "./trace/device";
+export * as random from "./random";
+export { findPlugin, loadPlugin, PjrtError, PluginError } from "./pjrt";

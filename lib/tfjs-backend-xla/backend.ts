@@ -1,0 +1,329 @@
+import * as tf from "@tensorflow/tfjs-core";
+import type { DeviceBuffer } from "./pjrt";
+import { literal, parameter, printModule, reshape, sizeOf, splat, type Value } from "./stablehlo";
+import { deviceType, ELEMENT_TYPE, tensorDType, TFJS_TYPE, type TensorDType } from "./trace/dtypes";
+import type { XlaDevice } from "./trace/device";
+import { Graph, type HostArray } from "./trace/graph";
+
+/** What a tensor's data id stands for. */
+interface Entry {
+  readonly dtype: tf.DataType;
+  refCount: number;
+  /** The value, for types that the device holds. */
+  value?: Value;
+  /** The data of types that the device does not hold: strings. */
+  strings?: tf.BackendValues;
+  /** The trace during which it was recorded; it means nothing outside of it. */
+  readonly trace?: Trace;
+}
+
+/** A function being traced: what it took from outside becomes further parameters. */
+export interface Trace {
+  readonly name: string;
+  readonly captures: Map<object, Value>;
+  lastKernel: string;
+}
+
+/** Constants up to this many elements are written into a traced program; larger data becomes a parameter. */
+const INLINE_ELEMENTS = 64;
+/** Recorded operations that no read has asked for are computed when there are this many. */
+const MAX_PENDING = 4096;
+
+/**
+ * A TensorFlow.js backend that records kernels as StableHLO and computes what is read, as one program compiled by XLA.
+ * Memory follows tfjs's dispose and tidy exactly: a buffer goes when no tensor, and nothing that is still to be computed, needs it.
+ */
+export class XlaBackend extends tf.KernelBackend {
+  readonly #entries = new tf.DataStorage<Entry>(this, tf.engine());
+  readonly #graph = new Graph();
+  readonly #traces: Trace[] = [];
+  /** Values recorded outside of traces since the last computation, to bound how much is put off. */
+  readonly #pending = new Set<Entry>();
+
+  constructor(readonly device: XlaDevice) {
+    super();
+  }
+
+  // ---- tfjs's storage ------------------------------------------------------------------------------------------
+  override write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): object {
+    const dataId = {};
+    this.move(dataId, values, shape, dtype, 1);
+    return dataId;
+  }
+
+  override move(dataId: object, values: tf.BackendValues, shape: number[], dtype: tf.DataType, refCount: number): void {
+    const trace = this.trace;
+    const type = deviceType(dtype);
+    if (!type) {
+      this.#entries.set(dataId, { dtype, refCount, strings: values });
+      return;
+    }
+    const data = hostArray(values, type, sizeOf(shape));
+    const constant = trace ? asConstant(data, type, shape) : undefined;
+    if (constant) {
+      this.#attach(dataId, { dtype, refCount, trace }, constant);
+      return;
+    }
+    const value = parameter({ dtype: type, shape });
+    this.#graph.bindHost(value, data);
+    this.#attach(dataId, { dtype, refCount }, value);
+  }
+
+  override async read(dataId: object): Promise<tf.BackendValues> {
+    const entry = this.#readable(dataId);
+    if (entry.strings) return entry.strings;
+    const value = origin(entry.value!);
+    this.#graph.hold(value);
+    try {
+      await this.#compute([value]);
+      return this.#graph.hostOf(value)?.slice() ?? ((await this.#graph.bufferOf(value)!.toHost()) as HostArray);
+    } finally {
+      this.#graph.release(value);
+    }
+  }
+
+  override readSync(dataId: object): tf.BackendValues {
+    const entry = this.#readable(dataId);
+    if (entry.strings) return entry.strings;
+    const value = origin(entry.value!);
+    this.#computeSync([value]);
+    return this.#graph.hostOf(value)?.slice() ?? (this.#graph.bufferOf(value)!.toHostSync() as HostArray);
+  }
+
+  override disposeData(dataId: object, force = false): boolean {
+    if (!this.#entries.has(dataId)) return true;
+    const entry = this.#entries.get(dataId);
+    entry.refCount--;
+    if (!force && entry.refCount > 0) return false;
+    this.#entries.delete(dataId);
+    this.#pending.delete(entry);
+    if (entry.value) this.#graph.release(entry.value, true);
+    return true;
+  }
+
+  override incRef(dataId: object): void {
+    this.#entries.get(dataId).refCount++;
+  }
+
+  decRef(dataId: object): void {
+    if (this.#entries.has(dataId)) this.#entries.get(dataId).refCount--;
+  }
+
+  override refCount(dataId: object): number {
+    return this.#entries.has(dataId) ? this.#entries.get(dataId).refCount : 0;
+  }
+
+  override numDataIds(): number {
+    return this.#entries.numDataIds();
+  }
+
+  override memory(): { unreliable: boolean } {
+    return { unreliable: false };
+  }
+
+  override floatPrecision(): 16 | 32 {
+    return 32;
+  }
+
+  override epsilon(): number {
+    return 1e-7;
+  }
+
+  override timerAvailable(): boolean {
+    return true;
+  }
+
+  /** Milliseconds until all that `f` recorded has been computed. */
+  override async time(f: () => void): Promise<tf.BackendTimingInfo> {
+    const start = process.hrtime.bigint();
+    f();
+    await this.sync();
+    return { kernelMs: Number(process.hrtime.bigint() - start) / 1e6 };
+  }
+
+  // ---- what kernels see ----------------------------------------------------------------------------------------
+  /** The value of a kernel's input, in the input's own shape. */
+  valueFor({ dataId, shape }: tf.TensorInfo): Value {
+    const entry = this.#entries.get(dataId);
+    if (!entry.value) throw new Error(`a ${entry.dtype} tensor cannot be computed with on the device`);
+    const trace = this.trace;
+    if (entry.trace !== undefined && entry.trace !== trace && !this.#traces.includes(entry.trace)) {
+      throw new Error(
+        `a tensor of shape [${shape.join(", ")}] left the trace of ${entry.trace.name} without being returned: return it from the function`,
+      );
+    }
+    const inside = trace === undefined || entry.trace !== undefined;
+    const value = inside ? entry.value : this.#capture(trace, dataId, entry);
+    return reshape(value, shape);
+  }
+
+  /** A tensor for a recorded value. */
+  tensorInfo(value: Value): tf.TensorInfo {
+    const dtype = TFJS_TYPE[tensorDType(value.type.dtype)];
+    const dataId = {};
+    const trace = this.trace;
+    const entry = this.#attach(dataId, { dtype, refCount: 1, trace }, value);
+    if (!trace) {
+      this.#pending.add(entry);
+      if (this.#pending.size > MAX_PENDING) this.#flush();
+    }
+    return { dataId, shape: [...value.type.shape], dtype };
+  }
+
+  /** A tensor for a buffer that a program returned. */
+  adopt(buffer: DeviceBuffer, dtype: TensorDType): tf.TensorInfo {
+    const value = parameter({ dtype, shape: buffer.dims });
+    const dataId = {};
+    const tfjs = TFJS_TYPE[dtype];
+    this.#attach(dataId, { dtype: tfjs, refCount: 1 }, value);
+    this.#graph.bind(value, buffer);
+    return { dataId, shape: [...buffer.dims], dtype: tfjs };
+  }
+
+  // ---- traces --------------------------------------------------------------------------------------------------
+  /** The innermost function being traced. */
+  get trace(): Trace | undefined {
+    return this.#traces[this.#traces.length - 1];
+  }
+
+  beginTrace(name: string): Trace {
+    const trace: Trace = { name, captures: new Map(), lastKernel: "" };
+    this.#traces.push(trace);
+    return trace;
+  }
+
+  endTrace(): void {
+    this.#traces.pop();
+  }
+
+  /** The buffers of tensors, computed and copied to the device if they are not there yet. */
+  buffersOf(tensors: readonly tf.TensorInfo[]): DeviceBuffer[] {
+    const values = tensors.map((tensor) => {
+      const { value, trace } = this.#entries.get(tensor.dataId);
+      if (!value) throw new Error(`a ${tensor.dtype} tensor cannot be passed to a compiled function`);
+      if (trace)
+        throw new Error(
+          `a tensor of shape [${tensor.shape.join(", ")}] belongs to the trace of ${trace.name}, which has ended`,
+        );
+      return origin(value);
+    });
+    const missing = values.filter((value) => !this.#graph.hasData(value));
+    if (missing.length > 0) this.#computeSync(missing);
+    return values.map((value) => this.#upload(value));
+  }
+
+  /** Replaces the data of a variable in place. */
+  replace(dataId: object, buffer: DeviceBuffer): void {
+    const entry = this.#entries.get(dataId);
+    const value = parameter(entry.value!.type);
+    const old = entry.value!;
+    entry.value = value;
+    this.#graph.hold(value, true);
+    this.#graph.bind(value, buffer);
+    this.#graph.release(old, true);
+  }
+
+  // ---- computing -----------------------------------------------------------------------------------------------
+  /** Waits until everything recorded so far has been computed. */
+  async sync(): Promise<void> {
+    const values = [...this.#pending].map((entry) => entry.value!);
+    for (const value of values) this.#graph.hold(value);
+    await this.#compute(values);
+    for (const value of values) await this.#graph.bufferOf(value)?.ready();
+    for (const value of values) this.#graph.release(value);
+  }
+
+  #flush(): void {
+    this.#computeSync([...this.#pending].map((entry) => entry.value!));
+    this.#pending.clear();
+  }
+
+  #computeSync(roots: readonly Value[]): void {
+    const work = this.#plan(roots);
+    if (work)
+      this.#finish(work, this.device.compile(work.module).execute(work.leaves.map((leaf) => this.#upload(leaf))));
+  }
+
+  async #compute(roots: readonly Value[]): Promise<void> {
+    const work = this.#plan(roots);
+    if (!work) return;
+    const needed = [...work.leaves, ...work.results];
+    for (const value of needed) this.#graph.hold(value);
+    try {
+      const program = await this.device.compileAsync(work.module);
+      this.#finish(work, program.execute(work.leaves.map((leaf) => this.#upload(leaf))));
+    } finally {
+      for (const value of needed) this.#graph.release(value);
+    }
+  }
+
+  #plan(roots: readonly Value[]): { module: string; leaves: Value[]; results: Value[] } | undefined {
+    const { leaves, results } = this.#graph.cut(roots);
+    if (results.length === 0) return undefined;
+    return { module: printModule({ name: "recorded", parameters: leaves, results }), leaves, results };
+  }
+
+  #finish({ results }: { results: Value[] }, buffers: DeviceBuffer[]): void {
+    results.forEach((value, i) => {
+      if (this.#graph.hasData(value)) buffers[i].destroy();
+      else this.#graph.bind(value, buffers[i]);
+    });
+  }
+
+  #upload(value: Value): DeviceBuffer {
+    const buffer = this.#graph.bufferOf(value);
+    if (buffer) return buffer;
+    const host = this.#graph.hostOf(value)!;
+    const type = ELEMENT_TYPE[tensorDType(value.type.dtype)];
+    const made = this.device.client.bufferFromHost(host, type, value.type.shape);
+    this.#graph.bind(value, made);
+    return made;
+  }
+
+  #attach(dataId: object, entry: Entry, value: Value): Entry {
+    entry.value = value;
+    this.#entries.set(dataId, entry);
+    this.#graph.hold(value, true);
+    return entry;
+  }
+
+  #capture(trace: Trace, dataId: object, entry: Entry): Value {
+    let value = trace.captures.get(dataId);
+    if (!value) trace.captures.set(dataId, (value = parameter(entry.value!.type)));
+    return value;
+  }
+
+  #readable(dataId: object): Entry {
+    const entry = this.#entries.get(dataId);
+    if (entry.trace) {
+      const after = entry.trace.lastKernel ? ` (last kernel recorded: ${entry.trace.lastKernel})` : "";
+      throw new Error(
+        this.#traces.includes(entry.trace)
+          ? `a value was read while ${entry.trace.name} was being traced${after}: inside a compiled function there are no numbers yet; return the tensor and read it outside`
+          : `a tensor left the trace of ${entry.trace.name} without being returned: return it from the function`,
+      );
+    }
+    return entry;
+  }
+}
+
+/** Reshapes keep the order of elements: the data of what was reshaped will do. */
+function origin(value: Value): Value {
+  while (value.op.name === "reshape") value = value.op.operands[0]!;
+  return value;
+}
+
+/** A constant to write into a traced program, or nothing if the data is too large for that. */
+function asConstant(data: HostArray, dtype: TensorDType, shape: readonly number[]): Value | undefined {
+  if (data.length > 0 && data.every((x) => Object.is(x, data[0]))) return splat(data[0], dtype, shape);
+  return data.length <= INLINE_ELEMENTS ? literal(data, dtype, shape) : undefined;
+}
+
+/** The data as the device's element type. */
+function hostArray(values: tf.BackendValues, type: TensorDType, length: number): HostArray {
+  if (values === null || values === undefined)
+    return new (type === "f32" ? Float32Array : type === "i32" ? Int32Array : Uint8Array)(length);
+  if (type === "f32") return values instanceof Float32Array ? values : Float32Array.from(values as ArrayLike<number>);
+  if (type === "i32") return values instanceof Int32Array ? values : Int32Array.from(values as ArrayLike<number>);
+  return values instanceof Uint8Array ? values : Uint8Array.from(values as ArrayLike<number>);
+}

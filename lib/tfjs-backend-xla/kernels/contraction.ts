@@ -1,0 +1,80 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { binary, broadcastTo, dotGeneral, sum, transpose, unary, type Value } from "../stablehlo";
+import { broadcastShape, like, type Kernel } from "./kernel";
+
+/** Products of matrices in the last two axes; the axes before are batches, which broadcast. */
+function matMul(a: Value, b: Value, transposeA: boolean, transposeB: boolean): Value {
+  const batch = broadcastShape(a.type.shape.slice(0, -2), b.type.shape.slice(0, -2));
+  const spread = (x: Value) => broadcastTo(x, [...batch, ...x.type.shape.slice(-2)]);
+  const [left, right] = [spread(a), spread(b)];
+  const axes = batch.map((_, i) => i);
+  const inner = batch.length;
+  return dotGeneral(left, right, {
+    batch: [axes, axes],
+    contract: [[inner + (transposeA ? 0 : 1)], [inner + (transposeB ? 1 : 0)]],
+  });
+}
+
+const ACTIVATION: Readonly<Record<string, (x: Value) => Value>> = {
+  linear: (x) => x,
+  relu: (x) => binary("maximum", x, like(x, 0)),
+  sigmoid: (x) => unary("logistic", x),
+  elu: (x) =>
+    binary("add", binary("maximum", x, like(x, 0)), unary("exponential_minus_one", binary("minimum", x, like(x, 0)))),
+};
+
+const fusedMatMul: Kernel = ({ a, b, bias }, { transposeA, transposeB, activation }) => {
+  const product = matMul(a, b, Boolean(transposeA), Boolean(transposeB));
+  const shifted = bias ? binary("add", product, broadcastTo(bias, product.type.shape)) : product;
+  const name = (activation as string | undefined) ?? "linear";
+  const apply = ACTIVATION[name];
+  if (!apply)
+    throw new Error(
+      `_FusedMatMul: the activation ${name} is not known; use one of ${Object.keys(ACTIVATION).join(", ")}`,
+    );
+  return apply(shifted);
+};
+
+/** Sums of products over the labels that the result lacks; operands are contracted from left to right. */
+const einsum: Kernel = (inputs, { equation }) => {
+  const operands = Object.values(inputs);
+  const { allDims, summedDims, idDims } = tf.backend_util.decodeEinsumEquation(equation as string, operands.length);
+  const output = allDims.map((_, i) => i).filter((label) => !summedDims.includes(label));
+  let [value, labels] = [operands[0], idDims[0]];
+  for (let i = 1; i < operands.length; i++) {
+    const later = new Set([...output, ...idDims.slice(i + 1).flat()]);
+    [value, labels] = contract(value, labels, operands[i], idDims[i], later);
+  }
+  const gone = labels.flatMap((label, axis) => (output.includes(label) ? [] : [axis]));
+  const left = labels.filter((label) => output.includes(label));
+  return transpose(
+    sum(value, gone),
+    output.map((label) => left.indexOf(label)),
+  );
+};
+
+function contract(
+  a: Value,
+  aLabels: readonly number[],
+  b: Value,
+  bLabels: readonly number[],
+  needed: ReadonlySet<number>,
+): [Value, number[]] {
+  const shared = aLabels.filter((label) => bLabels.includes(label));
+  const batch = shared.filter((label) => needed.has(label));
+  const summed = shared.filter((label) => !needed.has(label));
+  const at = (labels: readonly number[], wanted: readonly number[]) => wanted.map((label) => labels.indexOf(label));
+  const value = dotGeneral(a, b, {
+    batch: [at(aLabels, batch), at(bLabels, batch)],
+    contract: [at(aLabels, summed), at(bLabels, summed)],
+  });
+  const free = (labels: readonly number[]) => labels.filter((label) => !shared.includes(label));
+  return [value, [...batch, ...free(aLabels), ...free(bLabels)]];
+}
+
+/** Kernels that sum products. */
+export const CONTRACTION = {
+  BatchMatMul: ({ a, b }, { transposeA, transposeB }) => matMul(a, b, Boolean(transposeA), Boolean(transposeB)),
+  _FusedMatMul: fusedMatMul,
+  Einsum: einsum,
+} as const satisfies Record<string, Kernel>;

@@ -1,0 +1,55 @@
+import type * as tf from "@tensorflow/tfjs-core";
+import { binary, broadcastTo, convert, isFloat, splat, type BinaryName, type DType, type Value } from "../stablehlo";
+
+/** A kernel of tfjs as a program: from the values of its inputs, by tfjs's names of them, to its outputs. */
+export type Kernel = (inputs: Readonly<Record<string, Value>>, attrs: Attributes) => Value | readonly Value[];
+export type Attributes = Readonly<Record<string, unknown>>;
+
+/** A kernel with one input called x. */
+export const onX =
+  (emit: (x: Value, attrs: Attributes) => Value): Kernel =>
+  ({ x }, attrs) =>
+    emit(x, attrs);
+
+/** A kernel with inputs a and b, broadcast to one shape. */
+export const onPair =
+  (emit: (a: Value, b: Value) => Value): Kernel =>
+  ({ a, b }) => {
+    const shape = broadcastShape(a.type.shape, b.type.shape);
+    return emit(broadcastTo(a, shape), broadcastTo(b, shape));
+  };
+
+/** The shape that two shapes broadcast to, aligned at the end; tfjs has checked that they do. */
+export function broadcastShape(a: readonly number[], b: readonly number[]): number[] {
+  const rank = Math.max(a.length, b.length);
+  return Array.from({ length: rank }, (_, i) => {
+    const [m, n] = [a[i - rank + a.length] ?? 1, b[i - rank + b.length] ?? 1];
+    return m === 1 ? n : m;
+  });
+}
+
+/** `scalar`, in x's type and shape. */
+export const like = (x: Value, scalar: number): Value => broadcastTo(splat(scalar, x.type.dtype), x.type.shape);
+
+export const withScalar = (name: BinaryName, x: Value, scalar: number): Value => binary(name, x, like(x, scalar));
+
+/** Floats stay as they are; integers and booleans become f32. */
+export const toFloat = (x: Value): Value => (isFloat(x.type.dtype) ? x : convert(x, "f32"));
+
+/** Booleans take part in arithmetic as integers. */
+export const toNumber = (x: Value): Value => (x.type.dtype === "i1" ? convert(x, "i32") : x);
+
+/** The non-negative axes that a tfjs attribute names; none, null or undefined means all. */
+export function axesOf(axis: unknown, rank: number): number[] {
+  const named =
+    axis === undefined || axis === null ? undefined : Array.isArray(axis) ? (axis as number[]) : [axis as number];
+  return (named ?? Array.from({ length: rank }, (_, i) => i)).map((a) => (a < 0 ? a + rank : a));
+}
+
+/** The type on the device of a tfjs type named in an attribute. */
+export function attributeType(dtype: unknown, otherwise: DType = "f32"): DType {
+  const types: Partial<Record<tf.DataType, DType>> = { float32: "f32", int32: "i32", bool: "i1" };
+  const known = dtype === undefined || dtype === null ? otherwise : types[dtype as tf.DataType];
+  if (!known) throw new Error(`the device has no tensors of type ${String(dtype)}`);
+  return known;
+}

@@ -1,0 +1,63 @@
+import * as tf from "@tensorflow/tfjs-core";
+import type { XlaBackend } from "../backend";
+import type { Value } from "../stablehlo";
+import { HOST_KERNELS } from "./host";
+import { KERNELS, type Kernel } from "./index";
+import "@tensorflow/tfjs-backend-cpu";
+
+type TensorInfos = tf.NamedTensorInfoMap;
+
+/** Registers every kernel for the backend of the given name. */
+export function registerKernels(backendName: string): void {
+  for (const [kernelName, kernel] of Object.entries(KERNELS)) {
+    tf.registerKernel({ kernelName, backendName, kernelFunc: recorded(kernelName, kernel) });
+  }
+  for (const kernelName of HOST_KERNELS) {
+    const onHost = tf.getKernel(kernelName, "cpu");
+    if (onHost) tf.registerKernel({ kernelName, backendName, kernelFunc: forwarded(kernelName, onHost.kernelFunc) });
+  }
+}
+
+/** Records a kernel's values; the tensors it makes are computed when they are read. */
+function recorded(name: string, kernel: Kernel): tf.KernelFunc {
+  return ({ inputs, attrs, backend }) => {
+    const xla = backend as XlaBackend;
+    if (xla.trace) xla.trace.lastKernel = name;
+    if (touchesHostOnly(inputs, attrs))
+      return forwarded(name, tf.getKernel(name, "cpu").kernelFunc)({ inputs, attrs, backend });
+    const values: Record<string, Value> = {};
+    for (const [key, info] of Object.entries(inputs)) if (info) values[key] = xla.valueFor(info);
+    const result = kernel(values, attrs ?? {});
+    return Array.isArray(result)
+      ? (result as Value[]).map((value) => xla.tensorInfo(value))
+      : xla.tensorInfo(result as Value);
+  };
+}
+
+const hostOnly = (dtype: unknown): boolean => dtype === "string" || dtype === "complex64";
+const touchesHostOnly = (inputs: TensorInfos, attrs: tf.NamedAttrMap | undefined): boolean =>
+  hostOnly(attrs?.dtype) || Object.values(inputs).some((info) => info && hostOnly(info.dtype));
+
+/** Runs a kernel on copies of its inputs in tfjs's CPU backend, and takes what it returns. */
+function forwarded(name: string, kernel: tf.KernelFunc): tf.KernelFunc {
+  return ({ inputs, attrs, backend }) => {
+    const xla = backend as XlaBackend;
+    if (xla.trace)
+      throw new Error(
+        `${name} runs on the host, so it cannot be part of a compiled function (${xla.trace.name}): compute it outside and pass the result in`,
+      );
+    const cpu = tf.findBackend("cpu");
+    const copies: TensorInfos = {};
+    for (const [key, info] of Object.entries(inputs)) {
+      if (info) copies[key] = { ...info, dataId: cpu.write(xla.readSync(info.dataId), info.shape, info.dtype) };
+    }
+    const returned = kernel({ inputs: copies, attrs: attrs ?? {}, backend: cpu });
+    const results = Array.isArray(returned) ? returned : [returned];
+    const taken = results.map((info) => ({
+      ...info,
+      dataId: xla.write(cpu.readSync(info.dataId), info.shape, info.dtype),
+    }));
+    for (const info of [...Object.values(copies), ...results]) cpu.disposeData(info!.dataId);
+    return taken.length === 1 ? taken[0] : taken;
+  };
+}

@@ -1,0 +1,8 @@
+/** Typed builder of StableHLO programs: operations with shape inference over a graph of values, printed as MLIR text. */
+export * from "./types";
+export * from "./value";
+export * from "./literal";
+export * from "./elementwise";
+export * from "./shape";
+export * from "./contract";
+export { printModule, type Program } from "./print";

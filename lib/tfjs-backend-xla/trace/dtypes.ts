@@ -1,0 +1,31 @@
+import type * as tf from "@tensorflow/tfjs-core";
+import type { DType } from "../stablehlo";
+
+/** tfjs's types that the device holds, and what they are there. Strings and complex numbers stay on the host. */
+export const DEVICE_TYPE = { float32: "f32", int32: "i32", bool: "i1" } as const satisfies Partial<
+  Record<tf.DataType, DType>
+>;
+
+/** The device's types that are tensors of tfjs. */
+export const TFJS_TYPE = { f32: "float32", i32: "int32", i1: "bool" } as const satisfies Partial<
+  Record<DType, tf.DataType>
+>;
+
+/** PJRT's names of them. */
+export const ELEMENT_TYPE = { f32: "f32", i32: "s32", i1: "pred" } as const satisfies Record<
+  keyof typeof TFJS_TYPE,
+  string
+>;
+
+export type TensorDType = keyof typeof TFJS_TYPE;
+
+/** The device's type for one of tfjs, if there is one. */
+export function deviceType(dtype: tf.DataType): TensorDType | undefined {
+  return dtype in DEVICE_TYPE ? DEVICE_TYPE[dtype as keyof typeof DEVICE_TYPE] : undefined;
+}
+
+/** Narrows a type of StableHLO to those that tfjs has tensors of. */
+export function tensorDType(dtype: DType): TensorDType {
+  if (!(dtype in TFJS_TYPE)) throw new Error(`tfjs has no tensors of ${dtype}`);
+  return dtype as TensorDType;
+}

@@ -1,0 +1,108 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { XlaBackend } from "../backend";
+import { record, isSlot, type Recording } from "./record";
+import { flatten, mapLeaves } from "./tree";
+
+export interface JitOptions {
+  /** Positions of arguments whose tensors are given away: their memory is reused for results, and they are disposed. */
+  readonly donate?: readonly number[];
+  /** How errors call the function; its own name by default. */
+  readonly name?: string;
+}
+
+/** A compiled function: call it, or compile it beforehand without blocking the event loop. */
+export interface Jitted<A extends readonly unknown[], R> {
+  (...args: A): R;
+  /** Traces and compiles for arguments of these shapes and types; runs nothing. */
+  prepare(...args: A): Promise<void>;
+}
+
+/**
+ * Compiles a function of tensors into one program. It is traced once for each structure, shape and type of its arguments; numbers, strings
+ * and booleans among them are part of the program. `tf.grads` and tidy work inside; variables that it assigns become outputs.
+ * On a backend other than `xla`, and inside of a gradient or of another compiled function, it is simply run.
+ *
+ * @param fn takes and returns tensors in plain objects and arrays. It must not read values.
+ * @throws while tracing: if a value is read, or a tensor of an earlier trace is used. When called: if memory to be donated is shared.
+ */
+export function jit<A extends readonly unknown[], R>(fn: (...args: A) => R, options: JitOptions = {}): Jitted<A, R> {
+  const name = options.name ?? (fn.name || "a compiled function");
+  const donate = new Set(options.donate);
+  const recordings = new WeakMap<XlaBackend, Map<string, Recording>>();
+
+  const lookUp = (backend: XlaBackend, args: A) => {
+    const flat = args.map((arg, i) => flatten(arg, `argument ${i} of ${name}`));
+    const tensors = flat.flatMap((arg) => arg.tensors);
+    const donated = new Set(flat.flatMap((arg, i) => (donate.has(i) ? arg.tensors : [])));
+    const types = tensors.map((t) => `${t.dtype}[${t.shape.join()}]`).join();
+    const signature = `${flat.map((arg) => arg.structure).join("|")} ${types}`;
+    let known = recordings.get(backend);
+    if (!known) recordings.set(backend, (known = new Map<string, Recording>()));
+    let recording = known.get(signature);
+    if (!recording) known.set(signature, (recording = record(backend, name, fn, args, tensors, donated)));
+    return { recording, tensors, donated };
+  };
+
+  const call = (...args: A): R => {
+    const backend = tf.backend();
+    if (!(backend instanceof XlaBackend)) return runPlainly(fn, args, donate);
+    if (backend.trace || tf.engine().state.activeTape) return fn(...args);
+    const { recording, tensors, donated } = lookUp(backend, args);
+    return run(backend, name, recording, tensors, donated) as R;
+  };
+  const prepare = async (...args: A): Promise<void> => {
+    const backend = tf.backend();
+    if (backend instanceof XlaBackend) await backend.device.compileAsync(lookUp(backend, args).recording.module);
+  };
+  return Object.assign(call, { prepare });
+}
+
+function run(
+  backend: XlaBackend,
+  name: string,
+  recording: Recording,
+  tensors: readonly tf.Tensor[],
+  donated: ReadonlySet<tf.Tensor>,
+): unknown {
+  const inputs: tf.TensorInfo[] = [...tensors, ...recording.captured];
+  demandUnshared(backend, name, inputs, donated);
+  const buffers = backend.device.compile(recording.module).execute(backend.buffersOf(inputs));
+  for (const tensor of donated) tensor.dispose();
+  const numTensors = buffers.length - recording.assigned.length;
+  recording.assigned.forEach((variable, i) => backend.replace(variable.dataId, buffers[numTensors + i]));
+  const results = buffers
+    .slice(0, numTensors)
+    .map((buffer, i) => tf.engine().makeTensorFromTensorInfo(backend.adopt(buffer, recording.results[i])));
+  return mapLeaves(recording.template, isSlot, (slot) => results[slot.index]);
+}
+
+/** Memory is given away only if nothing else points to it. */
+function demandUnshared(
+  backend: XlaBackend,
+  name: string,
+  inputs: readonly tf.TensorInfo[],
+  donated: ReadonlySet<tf.Tensor>,
+): void {
+  if (donated.size === 0) return;
+  const uses = new Map<object, number>();
+  for (const { dataId } of inputs) uses.set(dataId, (uses.get(dataId) ?? 0) + 1);
+  for (const { dataId, shape } of donated) {
+    const shared =
+      uses.get(dataId)! > 1
+        ? "it is passed to the function, or closed over, more than once"
+        : backend.refCount(dataId) > 1
+          ? "other tensors (clones or variables) share its memory"
+          : "";
+    if (shared) throw new Error(`${name}: a tensor of shape [${shape.join(", ")}] cannot be donated: ${shared}`);
+  }
+}
+
+/** The same meaning without compiling. */
+function runPlainly<A extends readonly unknown[], R>(fn: (...args: A) => R, args: A, donate: ReadonlySet<number>): R {
+  const result = tf.tidy(() => fn(...args) as tf.TensorContainer) as R;
+  const returned = new Set(flatten(result, "the result").tensors);
+  args.forEach((arg, i) => {
+    if (donate.has(i)) for (const tensor of flatten(arg).tensors) if (!returned.has(tensor)) tensor.dispose();
+  });
+  return result;
+}

@@ -1,0 +1,124 @@
+import * as tf from "@tensorflow/tfjs-core";
+import type { XlaBackend } from "../backend";
+import { parameter, printModule, sameShape, type Value } from "../stablehlo";
+import { deviceType, tensorDType, type TensorDType } from "./dtypes";
+import { flatten, isTensor, mapLeaves } from "./tree";
+
+/** A traced function: its program, what it reads beside its arguments, and how its result is put together. */
+export interface Recording {
+  readonly module: string;
+  readonly captured: readonly Captured[];
+  /** Types of the program's results: the function's tensors, then the assigned variables. */
+  readonly results: readonly TensorDType[];
+  readonly assigned: readonly tf.Variable[];
+  /** The function's result with `Slot`s for its tensors. */
+  readonly template: unknown;
+}
+
+/** Something closed over: a variable is looked up at each call; any other tensor is immutable, and kept. */
+export type Captured = tf.Variable | tf.TensorInfo;
+
+/** The place of a result's tensor: the n-th result of the program. */
+export class Slot {
+  constructor(readonly index: number) {}
+}
+export const isSlot = (node: unknown): node is Slot => node instanceof Slot;
+
+/**
+ * Runs a function once on stand-ins for its tensors and keeps what the kernels recorded, as a program.
+ * @param tensors the arguments' tensors in order; `donated` are those whose memory results may take.
+ */
+export function record(
+  backend: XlaBackend,
+  name: string,
+  fn: (...args: never[]) => unknown,
+  args: readonly unknown[],
+  tensors: readonly tf.Tensor[],
+  donated: ReadonlySet<tf.Tensor>,
+): Recording {
+  const engine = tf.engine();
+  const variables = new Map<object, tf.Variable>(
+    Object.values(engine.state.registeredVariables).map((v) => [v.dataId, v]),
+  );
+  for (const dataId of variables.keys()) backend.incRef(dataId); // an assignment while tracing must not free the real data
+  const trace = backend.beginTrace(name);
+  engine.startScope(name);
+  try {
+    const standIns = tensors.map((t) => parameter({ dtype: knownType(t), shape: t.shape }));
+    const traced = mapLeaves(args, isTensor, (_, i) =>
+      engine.makeTensorFromTensorInfo(backend.tensorInfo(standIns[i])),
+    ) as never[];
+    const result = fn(...traced);
+    if (result instanceof Promise)
+      throw new TypeError(`${name} is asynchronous: a compiled function returns tensors, not a promise`);
+    const outputs = flatten(result, `the result of ${name}`).tensors.map((t) => backend.valueFor(t));
+    const assigned = [...variables].filter(([dataId, variable]) => variable.dataId !== dataId);
+    const results = [...outputs, ...assigned.map(([, variable]) => backend.valueFor(variable))];
+    for (const [dataId, variable] of assigned) reassign(variable, dataId);
+    const captures = [...trace.captures];
+    const parameters = [...standIns, ...captures.map(([, value]) => value)];
+    const assignedIds = new Set(assigned.map(([dataId]) => dataId));
+    const mayGive = [...tensors.map((t) => donated.has(t)), ...captures.map(([dataId]) => assignedIds.has(dataId))];
+    return {
+      module: printModule({
+        name: identifier(name),
+        parameters,
+        results,
+        aliases: aliases(parameters, results, mayGive),
+      }),
+      captured: captures.map(
+        ([dataId, { type }]) =>
+          variables.get(dataId) ?? keep(backend, { dataId, shape: [...type.shape], dtype: "float32" }),
+      ),
+      results: results.map((value) => tensorDType(value.type.dtype)),
+      assigned: assigned.map(([, variable]) => variable),
+      template: mapLeaves(result, isTensor, (_, index) => new Slot(index)),
+    };
+  } finally {
+    engine.endScope();
+    backend.endTrace();
+    for (const dataId of variables.keys()) backend.decRef(dataId);
+  }
+}
+
+function knownType(tensor: tf.Tensor): TensorDType {
+  const type = deviceType(tensor.dtype);
+  if (!type) throw new TypeError(`a ${tensor.dtype} tensor cannot be passed to a compiled function`);
+  return type;
+}
+
+function keep(backend: XlaBackend, tensor: tf.TensorInfo): tf.TensorInfo {
+  backend.incRef(tensor.dataId);
+  return tensor;
+}
+
+/** Points a variable back at the data it had before it was assigned to. */
+function reassign(variable: tf.Variable, dataId: object): void {
+  tf.engine().disposeTensor(variable);
+  variable.dataId = dataId;
+  const backend = null as unknown as tf.KernelBackend; // as Variable.assign does: the data's own backend
+  tf.engine().incRef(variable, backend);
+}
+
+/** Pairs each parameter whose memory may be reused with the first unpaired result of its type. */
+function aliases(
+  parameters: readonly Value[],
+  results: readonly Value[],
+  mayGive: readonly boolean[],
+): Map<number, number> {
+  const pairs = new Map<number, number>();
+  const taken = new Set<number>();
+  parameters.forEach(({ type }, i) => {
+    if (!mayGive[i]) return;
+    const match = results.findIndex(
+      (r, j) => !taken.has(j) && r.type.dtype === type.dtype && sameShape(r.type.shape, type.shape),
+    );
+    if (match < 0) return;
+    taken.add(match);
+    pairs.set(i, match);
+  });
+  return pairs;
+}
+
+/** A name that MLIR takes. */
+const identifier = (name: string): string => name.replace(/\W+/g, "_") || "program";
