@@ -25,7 +25,9 @@ const PE = 0x4d5a;
 export function checkSharedLibrary(path: string): void {
   const file = openSync(path, "r");
   try {
-    const { size } = fstatSync(file);
+    const stats = fstatSync(file);
+    if (!stats.isFile()) throw new PluginError(`${path} is not a usable shared library: it is no file`);
+    const { size } = stats;
     const header = read(file, 0, ELF_HEADER_BYTES);
     const fault = header.length < ELF_HEADER_BYTES ? `it has only ${size} bytes` : libraryFault(file, header, size);
     if (fault !== undefined) throw new PluginError(`${path} is not a usable shared library: ${fault}`);

@@ -130,12 +130,12 @@ export class Client {
   }
 
   #prepareCompile(program: string | Uint8Array, options?: CompileOptions): PreparedCall<"Client_Compile"> {
-    const code = Buffer.from(program);
+    const code = terminated(program);
     const format = Buffer.from("mlir");
     const encoded = encodeCompileOptions(options);
     return this.api.prepare("Client_Compile", {
       client: this.#address(),
-      program: new Struct(STRUCTS.Program, { code, code_size: code.length, format, format_size: format.length }),
+      program: new Struct(STRUCTS.Program, { code, code_size: code.length - 1, format, format_size: format.length }),
       options: encoded,
       options_size: encoded.length,
     });
@@ -145,6 +145,11 @@ export class Client {
     if (this.native.address === 0n) throw new Error(`the ${this.platformName} client was used after it was destroyed`);
     return this.native.address;
   }
+}
+
+/** The bytes of a program and a zero after them: MLIR's lexer looks one byte past the end that it is told. */
+function terminated(program: string | Uint8Array): Buffer {
+  return Buffer.concat([Buffer.from(program), Buffer.alloc(1)]);
 }
 
 /** Frees a client after everything in it; nothing the second time. */

@@ -33,10 +33,10 @@ const SOURCES = {
 /**
  * Absolute path of the PJRT plugin for a kind of device: the environment variable's file (LORY_PJRT_CPU_PLUGIN,
  * LORY_PJRT_CUDA_PLUGIN), else the library of the wheel installed in the nearest `.venv` at or above this package's
- * folder, then at or above the working directory.
+ * folder, then at or above the working directory (or where `startingFrom` says).
  * Throws a PluginError that lists where it was looked for and says the command that installs it.
  */
-export function findPlugin(kind: PluginKind): string {
+export function findPlugin(kind: PluginKind, startingFrom: readonly string[] = [__dirname, process.cwd()]): string {
   const source = SOURCES[kind];
   const given = process.env[source.variable];
   if (given) {
@@ -44,16 +44,14 @@ export function findPlugin(kind: PluginKind): string {
     if (!existsSync(file)) throw new PluginError(`${source.variable} is ${given}: there is no such file`);
     return file;
   }
-  const environments = [
-    ...new Set([...upward(__dirname), ...upward(process.cwd())].map((dir) => path.join(dir, ".venv"))),
-  ];
+  const environments = [...new Set([...startingFrom.flatMap(upward)].map((dir) => path.join(dir, ".venv")))];
   const found = environments.flatMap(sitePackages).map((dir) => path.join(dir, source.library));
   const plugin = found.find((file) => existsSync(file));
   if (plugin !== undefined) return plugin;
   const looked = environments.filter((dir) => existsSync(dir));
   throw new PluginError(
     `no PJRT plugin for ${kind}: ${source.variable} is not set, and ${source.wheel} is not installed in ` +
-      `${looked.length ? looked.join(" or ") : `a .venv at or above ${__dirname} or ${process.cwd()}`}. ` +
+      `${looked.length ? looked.join(" or ") : `a .venv at or above ${startingFrom.join(" or ")}`}. ` +
       `Install it with: ${source.command}`,
   );
 }

@@ -21,7 +21,7 @@ export interface ApiVersion {
 /**
  * Versions of the PJRT C API that this layer can call. A minor version only appends functions and fields, so the lower
  * end is the oldest that was run and has every function called here (0.81), and the upper end leaves room above the
- * newest that was run (0.115): further than that, a plugin may refuse argument structs that lack its new fields.
+ * newest that was loaded (0.116): further than that, a plugin may refuse argument structs that lack its new fields.
  */
 const SUPPORTED = { major: 0, minMinor: 81, maxMinor: 135 };
 
@@ -124,7 +124,8 @@ export function loadPlugin(file: string): Plugin {
   if (plugin === undefined) {
     let native = loaded.get(realPath);
     if (native === undefined) {
-      native = loadNative(realPath);
+      // Loaded by the path as given: a plugin finds its own libraries beside it, also where it is a link into a cache.
+      native = loadNative(path.resolve(file));
       loaded.set(realPath, native);
     }
     plugin = new Plugin(realPath, readVersion(native.apiAddress), native);
