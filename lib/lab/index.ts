@@ -1,1 +1,2 @@
-export {};
+export * from "./figures";
+export * from "./results";

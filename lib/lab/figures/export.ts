@@ -1,0 +1,72 @@
+import path from "node:path";
+import { kernel } from "lory/notebook";
+import { figureTitle, type Figure, type JsonObject } from "lory/plots";
+import { BrowserError } from "./browser";
+import { replaceFile } from "../results/files";
+import { resultsFolder } from "../results/project";
+import { FIGURE_FORMATS, type FigureFormat, renderFigure, type RenderOptions } from "./render";
+
+export interface ExportOptions extends RenderOptions {
+  /** Folder that the files go to; default: `results/figures` of the clone. */
+  readonly dir?: string;
+  /** Default: pdf, svg, png and json. */
+  readonly formats?: readonly FigureFormat[];
+  /** Ids of the runs that the figure is drawn from; they are kept in its JSON as `layout.meta.runs`. */
+  readonly runs?: readonly string[];
+  /** Whether a notebook shows the figure below the cell; default true. */
+  readonly show?: boolean;
+}
+
+/**
+ * Writes a figure to `<dir>/<name>.<format>` for each format, each file whole or not at all, and shows it in the
+ * notebook: interactive where plotly's JSON is drawn, as a picture elsewhere and in a notebook that is opened again.
+ * Where no browser runs, a notebook still shows the figure, the JSON is still written, and one line says what is missing.
+ *
+ * @param figure what to draw; see `lory/plots`
+ * @param name file name without ending
+ * @returns the paths written
+ * @throws BrowserError outside a notebook, if a format needs a browser and none runs
+ */
+export async function exportFigure(figure: Figure, name: string, options: ExportOptions = {}): Promise<string[]> {
+  const { dir = resultsFolder("figures"), formats = FIGURE_FORMATS, runs, show = true } = options;
+  if (!/^[\w][\w.-]*$/.test(name)) {
+    throw new RangeError(`"${name}" is no name for a figure: use letters, digits, ".", "_" and "-"`);
+  }
+  const { meta, ...layout } = figure.layout;
+  const recorded = runs ? { ...(isObject(meta) ? meta : {}), runs } : meta;
+  const signed: Figure = recorded === undefined ? figure : { data: figure.data, layout: { ...layout, meta: recorded } };
+
+  const bridge = show ? kernel() : undefined;
+  const written: string[] = [];
+  const write = async (format: FigureFormat) => {
+    const bytes = await renderFigure(signed, format, options);
+    const file = path.join(dir, `${name}.${format}`);
+    replaceFile(file, bytes);
+    written.push(file);
+    return bytes;
+  };
+  let png: Buffer | undefined;
+  try {
+    // The JSON needs no browser, so it is there even if the rest cannot be drawn.
+    if (formats.includes("json")) await write("json");
+    for (const format of formats) {
+      if (format === "json") continue;
+      const bytes = await write(format);
+      if (format === "png") png = bytes;
+    }
+    if (bridge) png ??= await renderFigure(signed, "png", options);
+  } catch (error) {
+    if (!bridge || !(error instanceof BrowserError)) throw error;
+    console.warn(error.message);
+  }
+  bridge?.show({
+    "application/vnd.plotly.v1+json": signed,
+    ...(png && { "image/png": png.toString("base64") }),
+    "text/plain": `[figure: ${figureTitle(figure) || name}]`,
+  });
+  return written;
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,2 @@
+export { projectFolder, resultsFolder } from "./project";
+export { type Report, writeReport } from "./report";
