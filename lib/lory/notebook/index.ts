@@ -1,10 +1,20 @@
 export { type BarState, Bars, barsBundle } from "./bars";
+export { ClaimError, claims } from "./claims";
 export { display, type Displayable, isDisplayable, markdown, Output } from "./display";
+export {
+  type DomainLoss,
+  type EvaluatedModel,
+  perplexityFindings,
+  perplexityTable,
+  routingDistances,
+  routingFindings,
+} from "./findings";
 export { type FrameLibrary, type FrameLike, frameTable, showFrames } from "./frames";
 export { kernel, type KernelBridge, type MimeBundle, type ShowOptions } from "./kernel";
 export { figureBundle, LiveFigure } from "./live-figure";
 export { formatCount, formatDuration, formatRate } from "./numbers";
 export { ParameterError, parameters, type ParameterValue, type ParameterValues } from "./parameters";
 export { progress, type ProgressOptions } from "./progress";
+export { stageBar, type StageProgress } from "./stage-bar";
 export { type Cell, type Row, table, type Table, type TableOptions } from "./table";
 export { watch, type WatchedRun, type WatchedStep } from "./watch";

@@ -82,10 +82,11 @@ function formatter(values: readonly Cell[], decimals: number | undefined): (valu
 }
 
 function asHtml({ columns, cells, isNumeric, caption, rest }: Layout): string {
-  const align = (c: number) => `style="text-align:${isNumeric[c] ? "right" : "left"}"`;
-  const head = columns.map((column, c) => `<th ${align(c)}>${escapeHtml(column)}</th>`).join("");
+  const align = (c: number) => `text-align:${isNumeric[c] ? "right" : "left"}`;
+  const head = columns.map((column, c) => `<th style="${align(c)}">${escapeHtml(column)}</th>`).join("");
   const body = cells.map(
-    (row) => `<tr>${row.map((cell, c) => `<td ${align(c)}>${escapeHtml(cell)}</td>`).join("")}</tr>`,
+    (row) =>
+      `<tr>${row.map((cell, c) => `<td style="${align(c)}${cell.includes("\n") ? ";white-space:pre-wrap" : ""}">${escapeHtml(cell)}</td>`).join("")}</tr>`,
   );
   return (
     `<table>${caption && `<caption style="text-align:left">${escapeHtml(caption)}</caption>`}` +

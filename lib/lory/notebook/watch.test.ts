@@ -14,7 +14,13 @@ describe("watch", () => {
           await Promise.resolve();
           vi.advanceTimersByTime(500);
           onStep?.(step);
-          yield { step, tokens: step * 100, lossNats: loss, tokensPerSecond: 200, secondsLeft: (steps - step) / 2 };
+          yield {
+            step,
+            tokens: step * 100,
+            lossNats: loss,
+            tokensPerSecond: 200,
+            secondsLeft: step === 1 ? null : (steps - step) / 2,
+          };
         }
       },
     };
@@ -30,8 +36,9 @@ describe("watch", () => {
     expect(curves[1].metrics[3]).toMatchObject({ step: 4, tokens: 400, lossNats: 5 });
     expect(new Set(shown.map(({ options }) => options?.id)).size).toBe(2);
     const bars = html().filter((text) => text.includes("tokens"));
-    expect(bars[0]).toContain("100 / 400 tokens, loss 6.000, 200 tokens/s, 2 s left");
+    expect(bars[0]).toContain(">100 / 400 tokens, loss 6.000, 200 tokens/s<");
     expect(bars[0]).toContain("waiting");
+    expect(bars[1]).toContain("200 / 400 tokens, loss 6.000, 200 tokens/s, 1 s left");
     expect(bars.at(-1)).not.toContain("waiting");
     const figures = shown.filter(({ data }) => "application/vnd.plotly.v1+json" in data);
     expect(figures.length).toBeGreaterThan(2);

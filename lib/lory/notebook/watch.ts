@@ -8,8 +8,9 @@ import { formatCount, formatDuration, formatRate } from "./numbers";
 export interface WatchedStep {
   readonly tokens: number;
   readonly lossNats: number;
-  readonly tokensPerSecond: number;
-  readonly secondsLeft: number;
+  /** Null until it is known. */
+  readonly tokensPerSecond: number | null;
+  readonly secondsLeft: number | null;
 }
 
 /** A training that can be watched: a run of `lory/train`. */
@@ -69,8 +70,8 @@ function describe(step: WatchedStep, trainTokens: number, isFinal: boolean): str
   const parts = [
     `${formatCount(step.tokens)} / ${formatCount(trainTokens)} tokens`,
     `loss ${step.lossNats.toFixed(3)}`,
-    `${formatRate(step.tokensPerSecond)} tokens/s`,
   ];
-  if (!isFinal) parts.push(`${formatDuration(step.secondsLeft)} left`);
+  if (step.tokensPerSecond !== null) parts.push(`${formatRate(step.tokensPerSecond)} tokens/s`);
+  if (step.secondsLeft !== null && !isFinal) parts.push(`${formatDuration(step.secondsLeft)} left`);
   return parts.join(", ");
 }
