@@ -21,6 +21,8 @@ export interface NativeClient {
   address: bigint;
   readonly buffers: Set<Handle>;
   readonly executables: Set<Handle>;
+  /** Compilations on worker threads, which the client must outlive. */
+  readonly compiling: Set<Promise<unknown>>;
 }
 
 /** A connection to the devices of one plugin: compiles programs and holds their data. */
@@ -60,11 +62,16 @@ export class Client {
    * Throws a PjrtError with the compiler's message.
    */
   async compile(program: string | Uint8Array, options?: CompileOptions): Promise<Executable> {
-    return compilations.run(async () => {
+    const compiled = compilations.run(async () => {
       const call = this.#prepareCompile(program, options);
       await call.runAsync();
-      return this.#adoptExecutable(call.args.pointer("executable"));
+      const executable = call.args.pointer("executable");
+      if (this.native.address === 0n) this.api.call("LoadedExecutable_Destroy", { executable });
+      this.#address();
+      return this.#adoptExecutable(executable);
     });
+    this.native.compiling.add(compiled);
+    return compiled.finally(() => this.native.compiling.delete(compiled));
   }
 
   /** Like {@link compile}, blocking. */
@@ -115,7 +122,7 @@ export class Client {
     return this.adopt(args.pointer("buffer"), type, [...dims]);
   }
 
-  /** Frees the client with all its buffers and programs, after what runs is done. Nothing the second time. */
+  /** Frees the client with all its buffers and programs, once executions and compilations are done. Nothing the second time. */
   destroy(): void {
     destroyNativeClient(this.api, this.native);
   }
@@ -158,7 +165,9 @@ export function destroyNativeClient(api: Api, native: NativeClient): void {
   if (client === 0n) return;
   native.address = 0n;
   for (const handle of [...native.buffers, ...native.executables]) handle.free();
-  api.call("Client_Destroy", { client });
+  const destroy = (): void => void api.call("Client_Destroy", { client });
+  if (native.compiling.size === 0) destroy();
+  else void Promise.allSettled(native.compiling).then(destroy);
 }
 
 // Made outside the classes: a closure made in a constructor could keep the object alive that it is to outlive.

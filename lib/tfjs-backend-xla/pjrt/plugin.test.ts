@@ -113,6 +113,7 @@ describe("findPlugin", () => {
 
   it("says where it looked and how to install what is missing", () => {
     vi.stubEnv("LORY_PJRT_CUDA_PLUGIN", "");
+    vi.stubEnv("LORY_PJRT_CPU_PLUGIN", "");
     const start = path.join(scratch, "nowhere");
     expect(() => findPlugin("cuda", [start])).toThrow(PluginError);
     expect(() => findPlugin("cuda", [start])).toThrow("LORY_PJRT_CUDA_PLUGIN is not set");

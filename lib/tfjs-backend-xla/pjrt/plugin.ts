@@ -106,7 +106,12 @@ export class Plugin {
       create_options: encodeNamedValues(options),
       num_options: Object.keys(options).length,
     });
-    return { address: args.pointer("client"), buffers: new Set(), executables: new Set() };
+    return {
+      address: args.pointer("client"),
+      buffers: new Set(),
+      executables: new Set(),
+      compiling: new Set(),
+    };
   }
 }
 
