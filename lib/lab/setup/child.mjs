@@ -1,0 +1,90 @@
+/** Programs that the set-up runs. */
+import { spawn, spawnSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { ROOT } from "./places.mjs";
+
+/** @typedef {{ env?: NodeJS.ProcessEnv, show?: boolean }} RunOptions `show`: its output goes to the terminal, not to the log */
+
+/** What a user may have set for another Python or pip, and what would lead ours astray. */
+const FOREIGN_PYTHON = [
+  "PYTHONHOME",
+  "PYTHONPATH",
+  "PIP_TARGET",
+  "PIP_PREFIX",
+  "PIP_REQUIRE_VIRTUALENV",
+  "VIRTUAL_ENV",
+];
+
+/** The environment for Python and pip of the project. @param {NodeJS.ProcessEnv} [extra] @returns {NodeJS.ProcessEnv} */
+export function pythonEnvironment(extra) {
+  /** @type {NodeJS.ProcessEnv} */
+  const env = { ...process.env, PIP_USER: "0", ...extra };
+  for (const name of FOREIGN_PYTHON) delete env[name];
+  return env;
+}
+
+/** Whether a program can be started and ends well. @param {string} command @param {readonly string[]} args */
+export function succeeds(command, args, env = process.env) {
+  return spawnSync(command, args, { stdio: "ignore", env }).status === 0;
+}
+
+/** The first line that a program prints, undefined if it fails. @param {string} command @param {readonly string[]} args */
+export function firstLine(command, args, env = process.env) {
+  const { status, stdout } = spawnSync(command, args, { encoding: "utf8", env });
+  return status === 0 ? stdout.trim().split("\n")[0] : undefined;
+}
+
+/** The program file that a name on PATH stands for. @param {string} name @returns {string | undefined} */
+export function onPath(name) {
+  const endings = process.platform === "win32" ? [".exe", ".cmd"] : [""];
+  return (process.env.PATH ?? "")
+    .split(path.delimiter)
+    .filter(Boolean)
+    .flatMap((folder) => endings.map((ending) => path.join(folder, name + ending)))
+    .find((file) => {
+      try {
+        fs.accessSync(file, fs.constants.X_OK);
+        return fs.statSync(file).isFile();
+      } catch {
+        return false;
+      }
+    });
+}
+
+/** Running programs: they end with this process. */
+const running = new Set();
+
+/**
+ * Runs a program to its end.
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {number} log file descriptor that takes its output
+ * @param {(pid: number | undefined) => void} onStart told the process id, and undefined at the end
+ * @param {RunOptions} options
+ * @returns {Promise<boolean>} whether it ended well
+ */
+export async function runLogged(command, args, log, onStart, { env, show = false }) {
+  fs.writeSync(log, `$ ${[command, ...args].join(" ")}\n`);
+  const output = show ? "inherit" : log;
+  const child = spawn(command, args, { cwd: ROOT, env, stdio: ["ignore", output, output] });
+  running.add(child);
+  try {
+    return await new Promise((resolve) => {
+      child.once("error", (error) => {
+        fs.writeSync(log, `${error.message}\n`);
+        resolve(false);
+      });
+      child.once("close", (code) => resolve(code === 0));
+      onStart(child.pid);
+    });
+  } finally {
+    running.delete(child);
+    onStart(undefined);
+  }
+}
+
+/** Ends the programs that run. @param {NodeJS.Signals} signal */
+export function endPrograms(signal) {
+  for (const child of running) child.kill(signal);
+}

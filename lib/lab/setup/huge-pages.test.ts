@@ -1,0 +1,15 @@
+import { expect, it } from "vitest";
+import { withHugePages } from "./huge-pages.mjs";
+
+it("asks glibc for huge pages on Linux, beside what the user asks for", () => {
+  expect(withHugePages({ A: "1" }, "linux")).toEqual({ A: "1", GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" });
+  expect(withHugePages({ GLIBC_TUNABLES: "glibc.malloc.check=1" }, "linux").GLIBC_TUNABLES).toBe(
+    "glibc.malloc.check=1:glibc.malloc.hugetlb=1",
+  );
+});
+
+it("leaves the user's own choice and other systems alone", () => {
+  const chosen = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=0" };
+  expect(withHugePages(chosen, "linux")).toEqual(chosen);
+  expect(withHugePages({}, "darwin")).toEqual({});
+});

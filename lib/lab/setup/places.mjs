@@ -1,0 +1,25 @@
+/** Where things are: everything that the set-up makes lies under the clone. */
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The clone's folder. */
+export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");
+
+/** A path in the clone. @param {string[]} parts */
+export const at = (...parts) => path.join(ROOT, ...parts);
+
+/** A path in the set-up's own folder. @param {string[]} parts */
+export const setupFile = (...parts) => at("lib/lab/setup", ...parts);
+
+/** The project's Python environment. */
+export const VENV = at(".venv");
+
+/** The environment's Python. */
+export const VENV_PYTHON =
+  process.platform === "win32" ? path.join(VENV, "Scripts/python.exe") : path.join(VENV, "bin/python");
+
+/** Logs, locks and choices of the set-up. */
+export const STATE = at(".cache/setup");
+
+/** The npm workspaces, in the order in which they build on each other. */
+export const WORKSPACES = ["lib/tfjs-backend-xla", "lib/lory", "lib/lab"];

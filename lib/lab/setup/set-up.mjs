@@ -1,0 +1,127 @@
+/** The set-up: the steps that are not done, one after the other, by one process at a time. */
+import fs from "node:fs";
+import { build } from "./build.mjs";
+import { endPrograms, runLogged } from "./child.mjs";
+import { asMendable, SetupError } from "./errors.mjs";
+import { jupyter } from "./jupyter.mjs";
+import { takeLock } from "./lock.mjs";
+import { nodeModules } from "./node-modules.mjs";
+import { checkNode } from "./node-version.mjs";
+import { at, STATE } from "./places.mjs";
+import { chooseCuda, cpuPlugin, cudaPlugin, NO_CPU_PLUGIN, wantsCuda } from "./plugins.mjs";
+import { pythonPackages } from "./python.mjs";
+import { checkRoom, freeMegabytes } from "./step.mjs";
+
+/** @typedef {import("./step.mjs").Step} Step */
+/** @typedef {Awaited<ReturnType<typeof takeLock>>} Lock */
+/**
+ * @typedef {object} Options
+ * @property {boolean} [cuda] whether to add the plugin for NVIDIA GPUs
+ * @property {boolean} [build] false leaves the library uncompiled
+ * @property {boolean} [keepOldBuild] whether a library that does not compile is only warned of when an older build is there
+ */
+
+/** Lines of a failed step's log that are shown. */
+const SHOWN_LINES = 15;
+const FULL_MEGABYTES = 5;
+const SIGNALS = /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]);
+
+/** The steps for this machine. @param {Options} [options] @returns {Step[]} */
+export function steps(options = {}) {
+  return [
+    nodeModules,
+    pythonPackages,
+    ...(NO_CPU_PLUGIN ? [] : [cpuPlugin]),
+    ...(wantsCuda() ? [cudaPlugin] : []),
+    ...(options.build === false ? [] : [build]),
+    jupyter,
+  ];
+}
+
+/** Whether a step is done; one that cannot be examined, as nothing is there yet, is not. @param {Step} step */
+export function isDone(step) {
+  try {
+    return step.isDone();
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code === "ENOENT") return false;
+    throw error;
+  }
+}
+
+/**
+ * Does what is not done yet; silent if that is nothing.
+ * @param {Options} [options]
+ * @returns {Promise<number>} how many steps there were to do
+ * @throws {SetupError} with what mends it
+ */
+export async function setUp(options = {}) {
+  checkNode();
+  if ((!options.cuda || wantsCuda()) && steps(options).every(isDone)) return 0;
+
+  const lock = await takeLock(`${STATE}/lock`, ({ pid }) =>
+    console.log(`Another set-up is at work here (process ${pid}): waiting for it.`),
+  );
+  let interrupted = false;
+  const interrupt = () => {
+    interrupted = true;
+    endPrograms("SIGTERM");
+  };
+  for (const signal of SIGNALS) process.on(signal, interrupt);
+  try {
+    if (options.cuda) chooseCuda();
+    let count = 0;
+    const all = steps(options);
+    for (const [index, step] of all.entries()) {
+      if (isDone(step)) continue;
+      if (count === 0 && NO_CPU_PLUGIN) console.log(NO_CPU_PLUGIN);
+      count += 1;
+      await runStep(step, `[${index + 1}/${all.length}]`, lock, options);
+    }
+    return count;
+  } catch (error) {
+    throw interrupted ? new SetupError("Interrupted. To go on: npm run setup", 130) : error;
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, interrupt);
+    lock.release();
+  }
+}
+
+/** @param {Step} step @param {string} place @param {Lock} lock @param {Options} options */
+async function runStep(step, place, lock, options) {
+  console.log(`${place} ${step.title}: about ${step.megabytes} MB, ${step.duration}`);
+  checkRoom(step);
+  const started = Date.now();
+  const log = `${STATE}/${step.id}.log`;
+  const descriptor = fs.openSync(log, "w");
+  try {
+    await step.work({
+      run: (command, args, more = {}) => runLogged(command, args, descriptor, (pid) => lock.note(pid), more),
+    });
+    console.log(`      done in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+  } catch (error) {
+    const mendable = asMendable(error);
+    if (!mendable) throw error;
+    showTail(log);
+    if (options.keepOldBuild && step === build && fs.existsSync(at("lib/lab/dist/kernel/main.js"))) {
+      console.log(`${mendable.message} What was built before is used.`);
+      return;
+    }
+    throw new SetupError(`${explained(mendable)} Log: ${log}. To go on when it is mended: npm run setup`);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+/** @param {SetupError} error */
+function explained(error) {
+  return freeMegabytes() < FULL_MEGABYTES ? `${error.message} The disk is full.` : error.message;
+}
+
+/** Shows the last lines of a log. @param {string} log */
+function showTail(log) {
+  const lines = fs
+    .readFileSync(log, "utf8")
+    .split("\n")
+    .filter((line) => line.trim() && !line.startsWith("$ "));
+  for (const line of lines.slice(-SHOWN_LINES)) console.log(`      ${line}`);
+}
