@@ -72,7 +72,7 @@ export class XlaBackend extends tf.KernelBackend {
   override async read(dataId: object): Promise<tf.BackendValues> {
     const entry = this.#readable(dataId);
     if (entry.strings) return entry.strings;
-    const value = origin(entry.value!);
+    const value = this.#origin(entry.value!);
     this.#graph.hold(value);
     try {
       await this.#compute([value]);
@@ -85,7 +85,7 @@ export class XlaBackend extends tf.KernelBackend {
   override readSync(dataId: object): tf.BackendValues {
     const entry = this.#readable(dataId);
     if (entry.strings) return entry.strings;
-    const value = origin(entry.value!);
+    const value = this.#origin(entry.value!);
     this.#computeSync([value]);
     return this.#graph.hostOf(value)?.slice() ?? (this.#graph.bufferOf(value)!.toHostSync() as HostArray);
   }
@@ -205,11 +205,23 @@ export class XlaBackend extends tf.KernelBackend {
         throw new Error(
           `a tensor of shape [${tensor.shape.join(", ")}] belongs to the trace of ${trace.name}, which has ended`,
         );
-      return origin(value);
+      return this.#origin(value);
     });
     const missing = values.filter((value) => !this.#graph.hasData(value));
     if (missing.length > 0) this.#computeSync(missing);
     return values.map((value) => this.#upload(value));
+  }
+
+  /** Whether other tensors have the same data: clones, variables. */
+  isShared({ dataId }: tf.TensorInfo): boolean {
+    const { refCount, value } = this.#entries.get(dataId);
+    return refCount > 1 || this.#graph.tensorsOf(this.#origin(value!)) > (this.#origin(value!) === value ? 1 : 0);
+  }
+
+  /** Computes what has been recorded from the given tensors, so that their memory may go. */
+  settle(tensors: readonly tf.TensorInfo[]): void {
+    const needed = tensors.some(({ dataId }) => this.#graph.isAwaited(this.#entries.get(dataId).value!));
+    if (needed) this.#flush();
   }
 
   /** Replaces the data of a variable in place. */
@@ -270,6 +282,12 @@ export class XlaBackend extends tf.KernelBackend {
     });
   }
 
+  /** Reshapes keep the order of elements: until one is computed itself, the data of what was reshaped will do. */
+  #origin(value: Value): Value {
+    while (value.op.name === "reshape" && !this.#graph.hasData(value)) value = value.op.operands[0];
+    return value;
+  }
+
   #upload(value: Value): DeviceBuffer {
     const buffer = this.#graph.bufferOf(value);
     if (buffer) return buffer;
@@ -305,12 +323,6 @@ export class XlaBackend extends tf.KernelBackend {
     }
     return entry;
   }
-}
-
-/** Reshapes keep the order of elements: the data of what was reshaped will do. */
-function origin(value: Value): Value {
-  while (value.op.name === "reshape") value = value.op.operands[0]!;
-  return value;
 }
 
 /** A constant to write into a traced program, or nothing if the data is too large for that. */

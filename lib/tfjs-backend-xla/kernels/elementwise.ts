@@ -38,9 +38,9 @@ function softplus(x: Value): Value {
   return binary("add", binary("maximum", x, like(x, 0)), tail);
 }
 
-/** Rounds towards minus infinity, as tfjs does for integers. */
+/** Rounds towards minus infinity; integers, as in tfjs, whatever it divides. */
 function floorDivide(a: Value, b: Value): Value {
-  if (isFloat(a.type.dtype)) return unary("floor", binary("divide", a, b));
+  if (isFloat(a.type.dtype)) return convert(unary("floor", binary("divide", a, b)), "i32");
   const quotient = binary("divide", a, b);
   const remainder = binary("remainder", a, b);
   const opposite = compare("LT", binary("multiply", unary("sign", remainder), unary("sign", b)), like(b, 0));

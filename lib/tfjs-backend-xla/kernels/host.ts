@@ -14,7 +14,6 @@ export const HOST_KERNELS = [
   "Cosh",
   "DenseBincount",
   "Imag",
-  "ListDiff",
   "Multinomial",
   "NonMaxSuppressionV3",
   "Real",
@@ -23,5 +22,4 @@ export const HOST_KERNELS = [
   "StringSplit",
   "StringToHashBucketFast",
   "Unique",
-  "Where",
 ] as const;

@@ -13,8 +13,8 @@ export function registerKernels(backendName: string): void {
     tf.registerKernel({ kernelName, backendName, kernelFunc: recorded(kernelName, kernel) });
   }
   for (const kernelName of HOST_KERNELS) {
-    const onHost = tf.getKernel(kernelName, "cpu");
-    if (onHost) tf.registerKernel({ kernelName, backendName, kernelFunc: forwarded(kernelName, onHost.kernelFunc) });
+    const { kernelFunc } = tf.getKernel(kernelName, "cpu");
+    tf.registerKernel({ kernelName, backendName, kernelFunc: forwarded(kernelName, kernelFunc) });
   }
 }
 

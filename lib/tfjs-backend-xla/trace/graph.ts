@@ -72,9 +72,15 @@ export class Graph {
     this.#cell(value).host = host;
   }
 
-  /** Takes the buffer away without destroying it: it was donated to a program. */
-  surrender(value: Value): void {
-    this.#cell(value).buffer = undefined;
+  /** How many tensors hold the value. */
+  tensorsOf(value: Value): number {
+    return this.#cells.get(value)?.tensors ?? 0;
+  }
+
+  /** Whether something that is not computed yet will be computed from the value. */
+  isAwaited(value: Value): boolean {
+    const cell = this.#cells.get(value);
+    return cell !== undefined && cell.holders > cell.tensors;
   }
 
   bufferOf(value: Value): DeviceBuffer | undefined {

@@ -76,7 +76,7 @@ function run(
   return mapLeaves(recording.template, isSlot, (slot) => results[slot.index]);
 }
 
-/** Memory is given away only if nothing else points to it. */
+/** Memory is given away only if no other tensor points to it; what is still to be computed from it is computed first. */
 function demandUnshared(
   backend: XlaBackend,
   name: string,
@@ -86,15 +86,14 @@ function demandUnshared(
   if (donated.size === 0) return;
   const uses = new Map<object, number>();
   for (const { dataId } of inputs) uses.set(dataId, (uses.get(dataId) ?? 0) + 1);
-  for (const { dataId, shape } of donated) {
-    const shared =
-      uses.get(dataId)! > 1
+  for (const tensor of donated) {
+    const reason =
+      uses.get(tensor.dataId)! > 1
         ? "it is passed to the function, or closed over, more than once"
-        : backend.refCount(dataId) > 1
-          ? "other tensors (clones or variables) share its memory"
-          : "";
-    if (shared) throw new Error(`${name}: a tensor of shape [${shape.join(", ")}] cannot be donated: ${shared}`);
+        : backend.isShared(tensor) && "other tensors (clones or variables) share its memory";
+    if (reason) throw new Error(`${name}: a tensor of shape [${tensor.shape.join(", ")}] cannot be donated: ${reason}`);
   }
+  backend.settle([...donated]);
 }
 
 /** The same meaning without compiling. */

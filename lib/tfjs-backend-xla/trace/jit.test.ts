@@ -1,0 +1,187 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeEach, describe, expect, it } from "vitest";
+import { jit, type XlaBackend } from "../index";
+import { expectClose } from "../testing";
+
+const EXACT = { rtol: 0, atol: 0 };
+let backend: XlaBackend;
+
+beforeEach(async () => {
+  await tf.setBackend("xla");
+  backend = tf.backend() as XlaBackend;
+});
+
+describe("a compiled function", () => {
+  it("returns what the function returns, in the same tree", async () => {
+    const f = jit((x: { a: tf.Tensor; b: tf.Tensor[] }, factor: number) => ({
+      sum: tf.add(x.a, tf.mul(x.b[0], factor)),
+      note: "kept",
+      list: [x.b[1]],
+    }));
+    const out = f({ a: tf.tensor1d([1, 2]), b: [tf.tensor1d([10, 20]), tf.scalar(5)] }, 3);
+    expect(await out.sum.data()).toEqual(Float32Array.of(31, 62));
+    expect(out.note).toBe("kept");
+    expect(out.list[0].dataSync()).toEqual(Float32Array.of(5));
+  });
+
+  it("is traced once for each shape, type and constant", () => {
+    let traces = 0;
+    const f = jit((x: tf.Tensor, factor: number) => {
+      traces++;
+      return tf.mul(x, factor);
+    });
+    for (const length of [2, 3, 2, 3]) f(tf.ones([length]), 2);
+    f(tf.ones([2]), 3);
+    f(tf.ones([2], "int32"), 2);
+    expect(traces).toBe(4);
+  });
+
+  it("differentiates inside", () => {
+    const f = jit((x: tf.Tensor) => tf.grad((y: tf.Tensor) => tf.sum(tf.mul(y, tf.square(y))))(x));
+    expectClose(f(tf.tensor1d([1, 2, 3])), [3, 12, 27], { rtol: 1e-6, atol: 0 });
+  });
+
+  it("is differentiated through when called inside a gradient", () => {
+    const f = jit((x: tf.Tensor) => tf.square(x));
+    expectClose(tf.grad((x) => tf.sum(f(x)))(tf.tensor1d([3, 4])), [6, 8], EXACT);
+  });
+
+  it("compiles beforehand without blocking", async () => {
+    let traces = 0;
+    const f = jit((x: tf.Tensor) => {
+      traces++;
+      return tf.add(x, 1);
+    });
+    const x = tf.tensor1d([1]);
+    await f.prepare(x);
+    expectClose(f(x), [2], EXACT);
+    expect(traces).toBe(1);
+  });
+
+  it("reads closed-over tensors and variables at each call", () => {
+    const fixed = tf.tensor1d([1, 2]);
+    const variable = tf.variable(tf.scalar(10));
+    const f = jit((x: tf.Tensor) => tf.mul(tf.add(x, fixed), variable));
+    expectClose(f(tf.tensor1d([0, 0])), [10, 20], EXACT);
+    variable.assign(tf.scalar(100));
+    expectClose(f(tf.tensor1d([0, 0])), [100, 200], EXACT);
+    fixed.dispose();
+    expectClose(f(tf.tensor1d([1, 1])), [200, 300], EXACT);
+  });
+
+  it("assigns to variables when it runs, not when it is traced", async () => {
+    const counter = tf.variable(tf.scalar(0));
+    const f = jit(() => {
+      counter.assign(tf.add(counter, 1));
+      return tf.mul(counter, 10);
+    });
+    await f.prepare();
+    expectClose(counter, 0, EXACT);
+    expectClose(f(), 10, EXACT);
+    expectClose(f(), 20, EXACT);
+    expectClose(counter, 2, EXACT);
+  });
+
+  it("takes numbers from the host while tracing as constants", () => {
+    const f = jit((x: tf.Tensor) => tf.add(tf.mul(x, tf.tensor1d([1, 2, 3])), tf.zeros([3])));
+    expectClose(f(tf.tensor1d([1, 1, 1])), [1, 2, 3], EXACT);
+    const table = Array.from({ length: 1000 }, (_, i) => i);
+    const g = jit((x: tf.Tensor) => tf.add(x, tf.tensor1d(table)));
+    expectClose(g(tf.zeros([1000])), table, EXACT);
+  });
+});
+
+describe("donated arguments", () => {
+  it("give their memory to the result", () => {
+    const f = jit((state: { w: tf.Tensor }) => ({ w: tf.add(state.w, 1) }), { donate: [0] });
+    let state = { w: tf.zeros([1000]) };
+    state = f(state);
+    const before = backend.buffersOf([state.w])[0].unsafePointer();
+    const old = state.w;
+    state = f(state);
+    expect(backend.buffersOf([state.w])[0].unsafePointer()).toBe(before);
+    expect(old.isDisposed).toBe(true);
+    expect(state.w.dataSync()[999]).toBe(2);
+  });
+
+  it("leave no tensors and no buffers behind", () => {
+    const f = jit((state: tf.Tensor[], x: tf.Tensor) => ({ state: state.map((t) => tf.add(t, x)), loss: tf.sum(x) }), {
+      donate: [0],
+    });
+    const x = tf.scalar(1);
+    let state: tf.Tensor[] = [tf.zeros([5]), tf.zeros([2, 2])];
+    const step = () => {
+      const out = f(state, x);
+      state = out.state;
+      out.loss.dispose();
+    };
+    step();
+    const [tensors, buffers] = [tf.memory().numTensors, backend.device.client.liveBuffers];
+    for (let i = 0; i < 20; i++) step();
+    expect(tf.memory().numTensors).toBe(tensors);
+    expect(backend.device.client.liveBuffers).toBe(buffers);
+  });
+
+  it("are refused when something else shares their memory", () => {
+    const f = jit((a: tf.Tensor, b: tf.Tensor) => tf.add(a, b), { donate: [0], name: "adder" });
+    const x = tf.tensor1d([1, 2]);
+    expect(() => f(x, x)).toThrow(
+      "adder: a tensor of shape [2] cannot be donated: it is passed to the function, or closed over, more than once",
+    );
+    const clone = tf.clone(x);
+    expect(() => f(x, tf.tensor1d([1, 1]))).toThrow("other tensors (clones or variables) share its memory");
+    expectClose(clone, [1, 2], EXACT);
+  });
+
+  it("are used first by what was recorded from them", () => {
+    const f = jit((a: tf.Tensor) => tf.add(a, 1), { donate: [0] });
+    const x = tf.tensor1d([1, 2]);
+    const unread = tf.mul(x, 10);
+    const reshaped = tf.reshape(x, [2, 1]);
+    expectClose(f(x), [2, 3], EXACT);
+    expectClose(reshaped, [[1], [2]], EXACT);
+    expectClose(unread, [10, 20], EXACT);
+  });
+});
+
+describe("errors while tracing", () => {
+  it("name the function and the last kernel when a value is read", () => {
+    const f = jit((x: tf.Tensor) => tf.scalar(tf.exp(x).dataSync()[0]), { name: "reader" });
+    expect(() => f(tf.scalar(1))).toThrow(
+      /a value was read while reader was being traced \(last kernel recorded: Exp\)/,
+    );
+    expectClose(tf.add(tf.scalar(1), 1), 2, EXACT);
+  });
+
+  it("say that a tensor left the trace", () => {
+    let leaked: tf.Tensor | undefined;
+    jit(
+      (x: tf.Tensor) => {
+        leaked = tf.keep(tf.add(x, 1));
+        return x;
+      },
+      { name: "leaky" },
+    )(tf.scalar(1));
+    expect(() => leaked!.dataSync()).toThrow(/left the trace of leaky without being returned/);
+    expect(() => tf.add(leaked!, 1)).toThrow(/left the trace of leaky without being returned/);
+  });
+
+  it("refuse promises, odd arguments and kernels of the host", () => {
+    expect(() => jit(async (x: tf.Tensor) => Promise.resolve(x), { name: "later" })(tf.scalar(1))).toThrow(
+      "later is asynchronous",
+    );
+    expect(() => jit((x: unknown) => x, { name: "odd" })(new Map())).toThrow("argument 0 of odd is an instance of Map");
+    expect(() => jit((x: tf.Tensor) => tf.cosh(x), { name: "hosted" })(tf.scalar(1))).toThrow(/Cosh runs on the host/);
+  });
+});
+
+describe("another backend", () => {
+  it("runs the function itself and disposes what is donated", async () => {
+    await tf.setBackend("cpu");
+    const f = jit((s: tf.Tensor[], x: tf.Tensor) => ({ s: [s[0], tf.add(s[1], x)] }), { donate: [0] });
+    const [a, b] = [tf.scalar(1), tf.scalar(2)];
+    const out = f([a, b], tf.scalar(3));
+    expect([a.isDisposed, b.isDisposed]).toEqual([false, true]);
+    expectClose(out.s[1], 5, EXACT);
+  });
+});
