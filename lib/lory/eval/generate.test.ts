@@ -1,0 +1,143 @@
+// Shapes: B = 1, L tokens so far.
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, describe, expect, it } from "vitest";
+import type { Tokenizer } from "../data";
+import { forward, type ModelConfig, type Params } from "../models";
+import { randomParams, tinyConfig, useTestBackend } from "../testing";
+import { generate, type GenerateOptions, type StopReason } from "./generate";
+
+/** A letter is a token; the last token ends a document. */
+const LETTERS = "abcdefghijkl";
+const tokenizer: Tokenizer = {
+  name: "letters",
+  vocabSize: LETTERS.length + 1,
+  endOfDocument: LETTERS.length,
+  sha256: "",
+  encode: (text) => Promise.resolve([...text].map((letter) => LETTERS.indexOf(letter))),
+  encodeBatch: (texts) => Promise.all(texts.map((text) => tokenizer.encode(text))),
+  decode: (ids) => Array.from(ids, (id) => LETTERS[id] ?? "").join(""),
+};
+
+let config: ModelConfig;
+let params: Params;
+beforeAll(async () => {
+  await useTestBackend();
+  config = tinyConfig({ vocabSize: tokenizer.vocabSize, contextLength: 16 });
+  params = randomParams(config, 5);
+});
+
+async function generated(
+  prompt: string,
+  options: GenerateOptions,
+  using = { params, config, tokenizer },
+): Promise<{ text: string; reason: StopReason }> {
+  const pieces = generate(using.params, using.config, using.tokenizer, prompt, options);
+  let text = "";
+  for (;;) {
+    const next = await pieces.next();
+    if (next.done) return { text, reason: next.value };
+    text += next.value;
+  }
+}
+
+/** Temperature 0 without padding, compiling or merging beforehand: the whole text anew, routed by the prompt. */
+async function naive(prompt: string, tokens: number, model = config, from = params): Promise<string> {
+  const ids = await tokenizer.encode(prompt);
+  const promptLength = ids.length;
+  for (let i = 0; i < tokens; i++) {
+    const best = tf.tidy(() => {
+      const tokens_BL = tf.tensor2d(ids, [1, ids.length], "int32");
+      const routing = { mode: "prompt", promptLength_B: tf.tensor1d([promptLength], "int32") } as const;
+      const { logits_BLV } = forward(from, tokens_BL, model, routing);
+      return tf.argMax(tf.reshape(tf.slice(logits_BLV, [0, ids.length - 1, 0]), [-1])).dataSync()[0];
+    });
+    if (best === tokenizer.endOfDocument) break;
+    ids.push(best);
+  }
+  return tokenizer.decode(ids.slice(promptLength));
+}
+
+describe("generation", () => {
+  it.each(["a", "abc", "lkjihgf"])("at temperature 0 is the naive loop, from %s", async (prompt) => {
+    const { text } = await generated(prompt, { temperature: 0, maxNewTokens: 8 });
+    expect(text.length).toBeGreaterThan(0);
+    expect(text).toBe(await naive(prompt, 8));
+  });
+
+  it("of a dense model is the naive loop too", async () => {
+    const dense = tinyConfig({ vocabSize: tokenizer.vocabSize, contextLength: 16, numExperts: 0 });
+    const weights = randomParams(dense, 6);
+    const { text } = await generated(
+      "abc",
+      { temperature: 0, maxNewTokens: 8 },
+      { params: weights, config: dense, tokenizer },
+    );
+    expect(text).toBe(await naive("abc", 8, dense, weights));
+  });
+
+  it("is the same for the same seed, and another for another", async () => {
+    const drawn = async (seed: number): Promise<string> =>
+      (await generated("abc", { seed, temperature: 2, maxNewTokens: 12 })).text;
+    const texts = await Promise.all([0, 0, 1, 2, 3].map(drawn));
+    expect(texts[0]).toBe(texts[1]);
+    expect(new Set(texts).size).toBeGreaterThan(2);
+  });
+
+  it("leaves no tensor behind, whether it ends or is left", async () => {
+    const before = tf.memory().numTensors;
+    await generated("abc", { maxNewTokens: 3 });
+    const left = generate(params, config, tokenizer, "abc", { temperature: 0 });
+    await left.next();
+    await left.return("aborted");
+    expect(tf.memory().numTensors).toBe(before);
+  });
+});
+
+describe("it ends", () => {
+  /** All logits are 0: at temperature 0 the first token of all comes, again and again. */
+  const silent = (endOfDocument: number) => {
+    const muted = { ...params, head_DV: tf.zeros([config.dModel, config.vocabSize]) };
+    return { params: muted, config, tokenizer: { ...tokenizer, endOfDocument } };
+  };
+
+  it("after so many tokens", async () => {
+    const { text, reason } = await generated("a", { temperature: 0, maxNewTokens: 2 }, silent(11));
+    expect([text.length, reason]).toEqual([2, "max_new_tokens"]);
+  });
+
+  it("at the end of a document, which is not part of the text", async () => {
+    expect(await generated("b", { temperature: 0 }, silent(0))).toEqual({ text: "", reason: "end_of_document" });
+  });
+
+  it("with the context", async () => {
+    expect(await generated("b".repeat(13), { temperature: 0 }, silent(11))).toEqual({
+      text: "aaa",
+      reason: "context_end",
+    });
+    expect(await generated("b".repeat(16), {})).toEqual({ text: "", reason: "context_end" });
+  });
+
+  it("when it is aborted, with the token in hand", async () => {
+    const control = new AbortController();
+    const pieces = generate(params, config, tokenizer, "b", { temperature: 0, signal: control.signal });
+    await pieces.next();
+    control.abort();
+    expect(await pieces.next()).toEqual({ done: true, value: "aborted" });
+  });
+});
+
+describe("refused", () => {
+  it.each<[string, string, object, RegExp]>([
+    ["an empty prompt", "", {}, /prompt is empty/],
+    ["a prompt beyond the context", "a".repeat(17), {}, /prompt has 17 tokens, the model's context 16/],
+    ["no new tokens", "a", { maxNewTokens: 0 }, /maxNewTokens is 0/],
+    ["a negative temperature", "a", { temperature: -1 }, /temperature is -1/],
+    ["an empty nucleus", "a", { topP: 0 }, /topP is 0/],
+    ["a fraction as seed", "a", { seed: 0.5 }, /seed is 0.5/],
+    ["an unknown option", "a", { top_p: 0.9 }, /no key "top_p": did you mean "topP"/],
+  ])("%s", async (_case, prompt, options, message) => {
+    const before = tf.memory().numTensors;
+    await expect(generated(prompt, options)).rejects.toThrow(message);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+});

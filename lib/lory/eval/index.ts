@@ -1,0 +1,6 @@
+export * from "./generate";
+export type { EvaluationOptions } from "./held-out";
+export * from "./perplexity";
+export * from "./routing";
+export { sampleToken, uniformNumbers, type SamplingOptions } from "./sampling";
+export * from "./unigram";

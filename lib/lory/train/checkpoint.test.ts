@@ -1,0 +1,145 @@
+import { execFile } from "node:child_process";
+import fs from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
+import "@tensorflow/tfjs-backend-cpu";
+import * as tf from "@tensorflow/tfjs-core";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { latestCheckpoint, loadCheckpoint, loadModel, removeUnfinishedCheckpoints, saveCheckpoint } from "./checkpoint";
+import { fillDisk } from "./testing/full-disk";
+import type { TrainState } from "./train-step";
+
+const NAMES = ["embed", "norm"];
+const SPECS = [
+  { name: "embed", shape: [3, 2], dtype: "float32" },
+  { name: "norm", shape: [2], dtype: "float32" },
+] as const;
+
+let root: string;
+beforeAll(() => tf.setBackend("cpu"));
+beforeEach(async () => {
+  tf.engine().startScope();
+  root = path.join(await fs.mkdtemp(path.join(os.tmpdir(), "checkpoint-")), "checkpoints");
+});
+afterEach(async () => {
+  tf.engine().endScope();
+  await fs.rm(path.dirname(root), { recursive: true });
+});
+
+/** A state of numbers that tell apart every place in it. */
+function state(seed: number): TrainState {
+  const list = (kind: number): tf.Tensor[] =>
+    SPECS.map(({ shape }, i) => {
+      const values = Float32Array.from(
+        { length: tf.util.sizeFromShape([...shape]) },
+        (_, j) => j + seed + kind / 3 + i / 7,
+      );
+      return tf.tensor(values, [...shape]);
+    });
+  return { params: list(0), m: list(1), v: list(2) };
+}
+
+async function bits({ params, m, v }: TrainState): Promise<string> {
+  const all = await Promise.all([...params, ...m, ...v].map((tensor) => tensor.data()));
+  return all.map((values) => Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString("hex")).join();
+}
+
+const save = (seed: number, step: number): Promise<void> =>
+  saveCheckpoint(root, NAMES, state(seed), { step, tokens: step * 128 });
+
+describe("a checkpoint", () => {
+  it("comes back bit for bit, and replaces the one before", async () => {
+    await save(1, 9);
+    await save(2, 10);
+    expect(await fs.readdir(root)).toEqual(["step-00000010"]);
+    const { state: loaded, progress } = await loadCheckpoint((await latestCheckpoint(root))!, SPECS);
+    expect(progress).toEqual({ step: 10, tokens: 1280 });
+    expect(await bits(loaded)).toBe(await bits(state(2)));
+  });
+
+  it("gives its model alone, in the order asked for", async () => {
+    await save(1, 9);
+    const [norm, embed] = await loadModel((await latestCheckpoint(root))!, [SPECS[1], SPECS[0]]);
+    expect([norm.shape, embed.shape]).toEqual([[2], [3, 2]]);
+  });
+
+  it.runIf(process.platform === "linux")("is verified by sha256sum", async () => {
+    await save(1, 9);
+    const folder = (await latestCheckpoint(root))!;
+    const { stdout } = await promisify(execFile)("sha256sum", ["-c", "SHA256SUMS"], { cwd: folder });
+    expect(stdout.match(/: OK$/gm)).toHaveLength(3);
+  });
+
+  it("is not there when none was written", async () => {
+    expect(await latestCheckpoint(root)).toBeUndefined();
+    await removeUnfinishedCheckpoints(root);
+  });
+});
+
+describe("damage is named", () => {
+  it.each(["model.safetensors", "optimizer.safetensors", "state.json", "SHA256SUMS"])("%s", async (name) => {
+    await save(1, 9);
+    const folder = (await latestCheckpoint(root))!;
+    const file = path.join(folder, name);
+    const bytes = await fs.readFile(file);
+    bytes[bytes.length - 3] ^= 1;
+    await fs.writeFile(file, bytes);
+    const before = tf.memory().numTensors;
+    await expect(loadCheckpoint(folder, SPECS)).rejects.toThrow(/is damaged/);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it("a missing file", async () => {
+    await save(1, 9);
+    const folder = (await latestCheckpoint(root))!;
+    await fs.rm(path.join(folder, "optimizer.safetensors"));
+    await expect(loadCheckpoint(folder, SPECS)).rejects.toThrow(/optimizer.safetensors/);
+  });
+
+  it("another model's checkpoint", async () => {
+    await save(1, 9);
+    const folder = (await latestCheckpoint(root))!;
+    const wide = { ...SPECS[0], shape: [3, 4] };
+    await expect(loadCheckpoint(folder, [wide, SPECS[1]])).rejects.toThrow('"embed" has shape [3, 2], expected [3, 4]');
+  });
+});
+
+describe("while it is written", () => {
+  it("a full disk at any byte leaves the earlier checkpoint, nothing else, and a state that can be saved later", async () => {
+    await save(1, 9);
+    const [folder] = await fs.readdir(root);
+    const sizes = await Promise.all(
+      (await fs.readdir(path.join(root, folder))).map(
+        async (name) => (await fs.stat(path.join(root, folder, name))).size,
+      ),
+    );
+    const totalBytes = sizes.reduce((sum, size) => sum + size, 0);
+    const next = state(2);
+    for (let freeBytes = 0; freeBytes < totalBytes; freeBytes += 97) {
+      const free = await fillDisk(freeBytes);
+      const saved = saveCheckpoint(root, NAMES, next, { step: 10, tokens: 1280 });
+      await expect(saved).rejects.toThrow(/checkpoint of step 10 .* no space left on the disk: free some/);
+      free();
+      expect(await fs.readdir(root)).toEqual(["step-00000009"]);
+    }
+    await loadCheckpoint(path.join(root, folder), SPECS);
+    await saveCheckpoint(root, NAMES, next, { step: 10, tokens: 1280 });
+    expect(await bits((await loadCheckpoint((await latestCheckpoint(root))!, SPECS)).state)).toBe(await bits(next));
+  });
+
+  it("a kill leaves the earlier checkpoint the latest, and its own remains are removed", async () => {
+    await save(1, 9);
+    await fs.mkdir(path.join(root, "writing-step-00000010-123"));
+    await fs.writeFile(path.join(root, "writing-step-00000010-123", "model.safetensors"), "half");
+    expect(await latestCheckpoint(root)).toBe(path.join(root, "step-00000009"));
+    await removeUnfinishedCheckpoints(root);
+    expect(await fs.readdir(root)).toEqual(["step-00000009"]);
+  });
+
+  it("a kill before the earlier one is removed leaves two: the later counts", async () => {
+    await save(1, 9);
+    await fs.cp(path.join(root, "step-00000009"), path.join(root, "step-00000003"), { recursive: true });
+    expect(await latestCheckpoint(root)).toBe(path.join(root, "step-00000009"));
+  });
+});

@@ -1,0 +1,175 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import fs from "node:fs/promises";
+import path from "node:path";
+import * as tf from "@tensorflow/tfjs-core";
+import type { NamedTensor } from "../models";
+import { readSafetensors, writeSafetensors, type TensorSpec } from "../models/safetensors";
+import { fileSystemError, flushFolder, isMissing, writeFlushed } from "./durable-file";
+import type { TrainState } from "./train-step";
+
+/** Where a training stands, beside its tensors. The position in the data follows from the step. */
+export interface Progress {
+  /** Steps trained. */
+  readonly step: number;
+  /** Tokens trained on. */
+  readonly tokens: number;
+}
+
+const MODEL_FILE = "model.safetensors";
+const OPTIMIZER_FILE = "optimizer.safetensors";
+const STATE_FILE = "state.json";
+/** In the form of `sha256sum`, which can check it. */
+const SUMS_FILE = "SHA256SUMS";
+const FOLDER = /^step-(\d{8,})$/;
+const UNFINISHED = /^writing-/;
+
+/**
+ * Saves a training as `root/step-<step>/`: the model and the optimizer as safetensors, the progress as JSON, a SHA-256
+ * of each. Everything is written under a temporary name and flushed before the folder gets its own; then earlier
+ * checkpoints are removed.
+ *
+ * @param names of the parameters, in the state's order
+ * @throws an error that says what to do; the earlier checkpoint is untouched then, and nothing of this one is left
+ */
+export async function saveCheckpoint(
+  root: string,
+  names: readonly string[],
+  state: TrainState,
+  progress: Progress,
+): Promise<void> {
+  const folder = `step-${String(progress.step).padStart(8, "0")}`;
+  const temporary = path.join(root, `writing-${folder}-${process.pid}`);
+  try {
+    await fs.mkdir(temporary, { recursive: true });
+    const sums = [
+      { file: MODEL_FILE, sha256: await writeTensors(temporary, MODEL_FILE, named("", names, state.params)) },
+      {
+        file: OPTIMIZER_FILE,
+        sha256: await writeTensors(temporary, OPTIMIZER_FILE, [
+          ...named("m.", names, state.m),
+          ...named("v.", names, state.v),
+        ]),
+      },
+    ];
+    const json = `${JSON.stringify(progress, null, 2)}\n`;
+    await writeFlushed(path.join(temporary, STATE_FILE), json);
+    sums.push({ file: STATE_FILE, sha256: createHash("sha256").update(json).digest("hex") });
+    const lines = sums.map(({ file, sha256 }) => `${sha256}  ${file}\n`);
+    await writeFlushed(path.join(temporary, SUMS_FILE), lines.join(""));
+    await flushFolder(temporary);
+    await fs.rename(temporary, path.join(root, folder));
+    await flushFolder(root);
+  } catch (error) {
+    await fs.rm(temporary, { recursive: true, force: true });
+    throw fileSystemError(`the checkpoint of step ${progress.step} could not be written to ${root}`, error);
+  }
+  await removeFolders(root, (name) => FOLDER.test(name) && name !== folder);
+}
+
+/** The latest checkpoint's folder; undefined if there is none. */
+export async function latestCheckpoint(root: string): Promise<string | undefined> {
+  const folders = (await foldersIn(root)).filter((name) => FOLDER.test(name)).sort((a, b) => stepOf(b) - stepOf(a));
+  return folders.length > 0 ? path.join(root, folders[0]) : undefined;
+}
+
+/** Removes what a process that was killed had begun to write. */
+export async function removeUnfinishedCheckpoints(root: string): Promise<void> {
+  await removeFolders(root, (name) => UNFINISHED.test(name));
+}
+
+/**
+ * Reads a training back, bit for bit.
+ *
+ * @param specs the model's parameters
+ * @throws an error that names the file which is missing, damaged or of another model
+ */
+export async function loadCheckpoint(
+  folder: string,
+  specs: readonly TensorSpec[],
+): Promise<{ state: TrainState; progress: Progress }> {
+  const sums = await readSums(folder);
+  await checkSum(folder, STATE_FILE, sums);
+  const progress = JSON.parse(await fs.readFile(path.join(folder, STATE_FILE), "utf8")) as Progress;
+  const params = await readTensors(folder, MODEL_FILE, sums, specs);
+  try {
+    const moments = await readTensors(folder, OPTIMIZER_FILE, sums, [...renamed("m.", specs), ...renamed("v.", specs)]);
+    return { state: { params, m: moments.slice(0, specs.length), v: moments.slice(specs.length) }, progress };
+  } catch (error) {
+    tf.dispose(params);
+    throw error;
+  }
+}
+
+/** Reads the model of a checkpoint only, its tensors in the order of `specs`. */
+export async function loadModel(folder: string, specs: readonly TensorSpec[]): Promise<tf.Tensor[]> {
+  return readTensors(folder, MODEL_FILE, await readSums(folder), specs);
+}
+
+function named(prefix: string, names: readonly string[], tensors: readonly tf.Tensor[]): NamedTensor[] {
+  return tensors.map((tensor, i) => ({ name: `${prefix}${names[i]}`, tensor }));
+}
+
+function renamed(prefix: string, specs: readonly TensorSpec[]): TensorSpec[] {
+  return specs.map((spec) => ({ ...spec, name: `${prefix}${spec.name}` }));
+}
+
+async function writeTensors(folder: string, file: string, tensors: readonly NamedTensor[]): Promise<string> {
+  return (await writeSafetensors(path.join(folder, file), tensors)).sha256;
+}
+
+async function readTensors(
+  folder: string,
+  file: string,
+  sums: ReadonlyMap<string, string>,
+  specs: readonly TensorSpec[],
+): Promise<tf.Tensor[]> {
+  await checkSum(folder, file, sums);
+  const { tensors } = await readSafetensors(path.join(folder, file), specs);
+  const byName = new Map(tensors.map(({ name, tensor }) => [name, tensor]));
+  return specs.map(({ name }) => byName.get(name)!);
+}
+
+async function readSums(folder: string): Promise<Map<string, string>> {
+  const file = path.join(folder, SUMS_FILE);
+  const lines = (await fs.readFile(file, "utf8")).split("\n").filter((line) => line !== "");
+  return new Map(
+    lines.map((line) => {
+      const [, sha256, name] = /^([0-9a-f]{64}) {2}(\S+)$/.exec(line) ?? [];
+      if (name === undefined) throw damaged(file);
+      return [name, sha256];
+    }),
+  );
+}
+
+async function checkSum(folder: string, name: string, sums: ReadonlyMap<string, string>): Promise<void> {
+  const file = path.join(folder, name);
+  const hash = createHash("sha256");
+  for await (const piece of createReadStream(file)) hash.update(piece as Buffer);
+  if (hash.digest("hex") !== sums.get(name)) throw damaged(file);
+}
+
+function damaged(file: string): Error {
+  return new Error(
+    `${file} is damaged (its SHA-256 differs): delete the checkpoint's folder, or the run's, to train again`,
+  );
+}
+
+function stepOf(folder: string): number {
+  return Number(FOLDER.exec(folder)?.[1]);
+}
+
+async function foldersIn(root: string): Promise<string[]> {
+  try {
+    return await fs.readdir(root);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
+
+async function removeFolders(root: string, isRemoved: (name: string) => boolean): Promise<void> {
+  for (const name of (await foldersIn(root)).filter(isRemoved)) {
+    await fs.rm(path.join(root, name), { recursive: true });
+  }
+}

@@ -1,0 +1,59 @@
+import type { ModelConfig } from "../models";
+import type { OptimizerConfig, RunConfig } from "./run-config";
+
+/** Keys of a model's configuration outside of this library: Hugging Face's where it has the quantity. */
+const MODEL_KEYS = {
+  vocabSize: "vocab_size",
+  contextLength: "max_position_embeddings",
+  dModel: "hidden_size",
+  dFfn: "intermediate_size",
+  numLayers: "num_hidden_layers",
+  numHeads: "num_attention_heads",
+  numExperts: "num_local_experts",
+  segmentLength: "segment_length",
+  routingMode: "routing_mode",
+  normEps: "rms_norm_eps",
+  ropeTheta: "rope_theta",
+  initStd: "initializer_range",
+} as const satisfies Record<keyof ModelConfig, string>;
+
+/** As in Hugging Face's TrainingArguments where it has the quantity. */
+const OPTIMIZER_KEYS = {
+  learningRate: "learning_rate",
+  beta1: "adam_beta1",
+  beta2: "adam_beta2",
+  eps: "adam_epsilon",
+  weightDecay: "weight_decay",
+  clipNorm: "max_grad_norm",
+  warmupFraction: "warmup_ratio",
+  finalFraction: "min_lr_ratio",
+} as const satisfies Record<keyof OptimizerConfig, string>;
+
+const RUN_KEYS = {
+  name: "name",
+  model: "model",
+  corpus: "corpus",
+  seed: "seed",
+  batchSize: "batch_size",
+  trainTokens: "train_tokens",
+  optimizer: "optimizer",
+} as const satisfies Record<keyof RunConfig, string>;
+
+/** A run's configuration as its `config.json`: complete, and the same text for the same configuration. */
+export function configJson(config: RunConfig): string {
+  const json = renamed(config, RUN_KEYS, {
+    model: renamed(config.model, MODEL_KEYS),
+    optimizer: renamed(config.optimizer, OPTIMIZER_KEYS),
+  });
+  return `${JSON.stringify(json, null, 2)}\n`;
+}
+
+/** The object with its keys renamed, in the table's order. */
+function renamed<T extends object>(
+  value: T,
+  keys: Record<keyof T, string>,
+  replaced: Partial<Record<keyof T, unknown>> = {},
+): Record<string, unknown> {
+  const known = Object.keys(keys) as (keyof T)[];
+  return Object.fromEntries(known.map((key) => [keys[key], replaced[key] ?? value[key]]));
+}

@@ -1,0 +1,86 @@
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
+import * as tf from "@tensorflow/tfjs-core";
+import { XlaBackend } from "tfjs-backend-xla";
+
+/** Where and with what a part of a training ran. */
+export interface Environment {
+  /** ISO 8601, UTC. */
+  readonly startedAt: string;
+  /** Steps that had been trained before. */
+  readonly startStep: number;
+  readonly backend: string;
+  readonly device: string;
+  readonly platform: string;
+  readonly cpu: string;
+  readonly cpuCores: number;
+  readonly memoryBytes: number;
+  readonly versions: Readonly<Record<string, string>>;
+  /** The checkout's commit, with `-dirty` when files differ from it; null outside of one. */
+  readonly commit: string | null;
+  /** The program and its arguments, with paths relative to the working directory. */
+  readonly command: readonly string[];
+}
+
+/** Describes this process, for the record of a run. */
+export async function describeEnvironment(startStep: number): Promise<Environment> {
+  const cpus = os.cpus();
+  const cpu = cpus[0]?.model.trim() ?? "unknown";
+  const { device = cpu, plugin } = pjrtDevice();
+  return {
+    startedAt: new Date().toISOString(),
+    startStep,
+    backend: tf.getBackend(),
+    device,
+    platform: `${os.platform()} ${os.release()} ${os.arch()}`,
+    cpu,
+    cpuCores: cpus.length,
+    memoryBytes: os.totalmem(),
+    versions: { ...versions(), ...plugin },
+    commit: await commit(),
+    command: process.argv.map((argument) => (path.isAbsolute(argument) ? path.relative("", argument) : argument)),
+  };
+}
+
+/** The device that programs run on, if it is not the CPU, and the plugin that runs them. */
+function pjrtDevice(): { device?: string; plugin?: Record<string, string> } {
+  const backend = tf.backend();
+  if (!(backend instanceof XlaBackend)) return {};
+  const { devices, platformName, platformVersion } = backend.device.client;
+  return {
+    device: backend.device.kind === "cpu" ? undefined : devices[0].kind,
+    plugin: { [`pjrt ${platformName}`]: platformVersion },
+  };
+}
+
+/** Versions of what numbers can depend on. */
+function versions(): Record<string, string> {
+  return {
+    node: process.versions.node,
+    lory: packageVersion("lory"),
+    "tfjs-core": tf.version_core,
+    "tfjs-backend-xla": packageVersion("tfjs-backend-xla"),
+  };
+}
+
+function packageVersion(name: string): string {
+  const { version } = JSON.parse(readFileSync(require.resolve(`${name}/package.json`), "utf8")) as { version: string };
+  return version;
+}
+
+async function commit(): Promise<string | null> {
+  const git = async (...args: string[]): Promise<string> => {
+    const { stdout } = await promisify(execFile)("git", args, { cwd: __dirname });
+    return stdout.trim();
+  };
+  try {
+    const hash = await git("rev-parse", "HEAD");
+    return (await git("status", "--porcelain", "--untracked-files=no")) === "" ? hash : `${hash}-dirty`;
+  } catch {
+    // No git, or no checkout: a published library has no commit.
+    return null;
+  }
+}

@@ -1,0 +1,49 @@
+/** What is known of one training step. */
+export interface StepMetrics {
+  /** Counted from 1. */
+  readonly step: number;
+  /** Tokens trained on, this step included. */
+  readonly tokens: number;
+  /** Passes over the corpus begun before this batch: 0 while every token is new. */
+  readonly epoch: number;
+  /** Mean cross entropy of the step's batch before its update. */
+  readonly lossNats: number;
+  readonly learningRate: number;
+  /** Global norm of the gradients, before clipping. */
+  readonly gradNorm: number;
+  /** Over the last steps, without compiling and saving; null until two steps have ended. */
+  readonly tokensPerSecond: number | null;
+  /** At that speed; null as long as it is unknown. */
+  readonly secondsLeft: number | null;
+}
+
+/** The fields' names in `metrics.jsonl`; OLMo-core's where it has the same quantity. */
+export const METRIC_NAMES = {
+  step: "step",
+  tokens: "throughput/total tokens",
+  epoch: "data/epoch",
+  lossNats: "train/CE loss",
+  learningRate: "optim/LR (group 0)",
+  gradNorm: "optim/total grad norm",
+  tokensPerSecond: "throughput/device/TPS",
+  secondsLeft: "throughput/seconds left",
+} as const satisfies Record<keyof StepMetrics, string>;
+
+const FIELDS = Object.keys(METRIC_NAMES) as (keyof StepMetrics)[];
+const NULLABLE: readonly (keyof StepMetrics)[] = ["tokensPerSecond", "secondsLeft"];
+
+/** A step's metrics as one line of JSON, with the line's end. */
+export function metricsLine(metrics: StepMetrics): string {
+  return `${JSON.stringify(Object.fromEntries(FIELDS.map((field) => [METRIC_NAMES[field], metrics[field]])))}\n`;
+}
+
+/** @throws if the line is not what `metricsLine` writes */
+export function parseMetricsLine(line: string): StepMetrics {
+  const values = JSON.parse(line) as Record<string, unknown> | null;
+  const entries = FIELDS.map((field): [string, number | null] => {
+    const value = values?.[METRIC_NAMES[field]];
+    if (typeof value === "number" || (value === null && NULLABLE.includes(field))) return [field, value];
+    throw new Error(`"${METRIC_NAMES[field]}" is ${JSON.stringify(value)}`);
+  });
+  return Object.fromEntries(entries) as unknown as StepMetrics;
+}

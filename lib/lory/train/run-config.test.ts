@@ -1,0 +1,89 @@
+import { describe, expect, it } from "vitest";
+import { configJson } from "./config-json";
+import { runConfig, totalSteps, type RunConfigInput } from "./run-config";
+
+const input: RunConfigInput = {
+  name: "tiny",
+  model: { preset: "1m", contextLength: 32, segmentLength: 8 },
+  batchSize: 4,
+  trainTokens: 1000,
+  optimizer: { learningRate: 1e-3 },
+};
+
+describe("a run's configuration", () => {
+  it("is complete", () => {
+    const { model, optimizer, ...rest } = runConfig(input);
+    expect(rest).toEqual({ name: "tiny", corpus: "quickstart", seed: 0, batchSize: 4, trainTokens: 1000 });
+    expect(model.dModel).toBe(128);
+    expect(optimizer).toEqual({
+      learningRate: 1e-3,
+      beta1: 0.9,
+      beta2: 0.95,
+      eps: 1e-8,
+      weightDecay: 0.1,
+      clipNorm: 1,
+      warmupFraction: 0.05,
+      finalFraction: 0.1,
+    });
+  });
+
+  it("is the same when it is given again, whole", () => {
+    expect(runConfig(runConfig(input))).toEqual(runConfig(input));
+  });
+
+  it("takes a default for what is undefined", () => {
+    const given = { ...input, seed: undefined, optimizer: { learningRate: 1e-3, beta1: undefined } };
+    expect(runConfig(given)).toEqual(runConfig(input));
+  });
+
+  it("trains as many whole batches as fit in the budget", () => {
+    expect(totalSteps(runConfig(input))).toBe(7);
+    expect(totalSteps(runConfig({ ...input, trainTokens: 128 }))).toBe(1);
+  });
+});
+
+describe("a bad value is refused by name", () => {
+  const optimizer = (change: object): object => ({ ...input, optimizer: { learningRate: 1e-3, ...change } });
+  it.each<[string, object, RegExp]>([
+    ["unknown key", { ...input, batchsize: 4 }, /has no key "batchsize": did you mean "batchSize"/],
+    ["unknown optimizer key", optimizer({ lr: 1 }), /optimizer has no key "lr"/],
+    ["unknown model key", { ...input, model: { experts: 8 } }, /has no key "experts"/],
+    ["missing key", { ...input, name: undefined }, /lacks the key "name"/],
+    ["missing learning rate", { ...input, optimizer: {} }, /lacks the key "learningRate"/],
+    ["wrong type", { ...input, batchSize: "4" }, /batchSize is "4" .* whole number/],
+    ["fraction of a batch", { ...input, batchSize: 1.5 }, /batchSize is 1.5/],
+    ["infinite budget", { ...input, trainTokens: Infinity }, /trainTokens is Infinity/],
+    ["negative seed", { ...input, seed: -1 }, /seed is -1/],
+    ["path as a name", { ...input, name: "../x" }, /name is "..\/x"/],
+    ["empty corpus", { ...input, corpus: "" }, /corpus is ""/],
+    ["NaN learning rate", optimizer({ learningRate: NaN }), /learningRate is NaN/],
+    ["beta of 1", optimizer({ beta2: 1 }), /beta2 is 1 .* below 1/],
+    ["no clipping norm", optimizer({ clipNorm: 0 }), /clipNorm is 0/],
+    ["warmup in per cent", optimizer({ warmupFraction: 5 }), /warmupFraction is 5 .* from 0 to 1/],
+    ["model not an object", { ...input, model: "1m" }, /model is "1m"/],
+    ["budget below a batch", { ...input, trainTokens: 127 }, /trainTokens is 127, a batch has 128 tokens/],
+    ["segment beyond the context", { ...input, model: { contextLength: 8, segmentLength: 16 } }, /segmentLength is 16/],
+  ])("%s", (_case, given, message) => {
+    expect(() => runConfig(given as RunConfigInput)).toThrow(message);
+  });
+
+  it("something that is no object", () => {
+    expect(() => runConfig("tiny" as unknown as RunConfigInput)).toThrow(/is an object, not "tiny"/);
+  });
+});
+
+describe("config.json", () => {
+  it("has every value, under Hugging Face's names", () => {
+    const json = JSON.parse(configJson(runConfig(input))) as Record<string, Record<string, unknown>>;
+    expect(json).toMatchObject({ name: "tiny", corpus: "quickstart", seed: 0, batch_size: 4, train_tokens: 1000 });
+    expect(json.model).toMatchObject({ hidden_size: 128, num_local_experts: 0, max_position_embeddings: 32 });
+    expect(Object.keys(json.model)).toHaveLength(Object.keys(runConfig(input).model).length);
+    expect(json.optimizer).toMatchObject({ learning_rate: 1e-3, adam_beta2: 0.95, max_grad_norm: 1 });
+    expect(Object.values(json.optimizer)).toEqual(Object.values(runConfig(input).optimizer));
+  });
+
+  it("does not depend on the order of the keys that were given", () => {
+    const reversed = Object.fromEntries(Object.entries(input).reverse()) as unknown as RunConfigInput;
+    expect(configJson(runConfig(reversed))).toBe(configJson(runConfig(input)));
+  });
+});

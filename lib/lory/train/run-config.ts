@@ -1,0 +1,152 @@
+import { modelConfig, refuseUnknownKeys, type ModelConfig, type ModelConfigInput } from "../models";
+
+/** AdamW, its schedule and the clipping of gradients. */
+export interface OptimizerConfig {
+  /** The schedule's peak. */
+  readonly learningRate: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+  /** Decoupled, of tensors with two or more axes. */
+  readonly weightDecay: number;
+  /** Gradients are scaled down to this global norm when theirs is larger. */
+  readonly clipNorm: number;
+  /** Share of all steps in which the learning rate rises linearly to its peak. */
+  readonly warmupFraction: number;
+  /** What the cosine ends at, as a share of the peak. */
+  readonly finalFraction: number;
+}
+
+/** Everything that determines a training, beside the corpus's content and the library's code. */
+export interface RunConfig {
+  /** First part of the run directory's name. */
+  readonly name: string;
+  readonly model: ModelConfig;
+  /** A corpus's name, or the path of its directory. */
+  readonly corpus: string;
+  /** Of the initial parameters and of the order of documents. */
+  readonly seed: number;
+  /** Sequences a step. */
+  readonly batchSize: number;
+  /** Budget: as many whole batches are trained as fit in. */
+  readonly trainTokens: number;
+  readonly optimizer: OptimizerConfig;
+}
+
+/** What a caller has to say; the rest has defaults. */
+export type RunConfigInput = Pick<RunConfig, "name" | "batchSize" | "trainTokens"> &
+  Partial<Pick<RunConfig, "corpus" | "seed">> & {
+    readonly model: ModelConfigInput;
+    readonly optimizer: Pick<OptimizerConfig, "learningRate"> & Partial<OptimizerConfig>;
+  };
+
+/** A key's test, and what it asks for in words. */
+type Rule = { readonly expected: string; readonly holds: (value: unknown) => boolean };
+type Rules<T> = { readonly [K in keyof T]-?: Rule };
+
+const number = (expected: string, holds: (value: number) => boolean): Rule => ({
+  expected,
+  holds: (value) => typeof value === "number" && Number.isFinite(value) && holds(value),
+});
+const count = number("a whole number of at least 1", (value) => Number.isSafeInteger(value) && value >= 1);
+const beta = number("a number of at least 0 and below 1", (value) => value >= 0 && value < 1);
+const fraction = number("a number from 0 to 1", (value) => value >= 0 && value <= 1);
+const positive = number("a number above 0", (value) => value > 0);
+const record: Rule = { expected: "an object", holds: isRecord };
+
+const RUN_RULES: Rules<RunConfig> = {
+  name: {
+    expected:
+      "a directory name of at most 64 letters, digits, dots, dashes and underscores, not starting with a dot or dash",
+    holds: (value) => typeof value === "string" && /^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/.test(value),
+  },
+  model: record,
+  corpus: { expected: "a corpus name or directory", holds: (value) => typeof value === "string" && value !== "" },
+  seed: number(
+    "a whole number from 0 to 2^31 - 1",
+    (value) => Number.isInteger(value) && value >= 0 && value < 2 ** 31,
+  ),
+  batchSize: count,
+  trainTokens: count,
+  optimizer: record,
+};
+
+const OPTIMIZER_RULES: Rules<OptimizerConfig> = {
+  learningRate: positive,
+  beta1: beta,
+  beta2: beta,
+  eps: positive,
+  weightDecay: number("a number of at least 0", (value) => value >= 0),
+  clipNorm: positive,
+  warmupFraction: fraction,
+  finalFraction: fraction,
+};
+
+/** The paper's betas (section 4.1); what it does not print is this project's reading: see the field's docs. */
+const OPTIMIZER_DEFAULTS = {
+  beta1: 0.9,
+  beta2: 0.95,
+  eps: 1e-8,
+  weightDecay: 0.1,
+  clipNorm: 1,
+  warmupFraction: 0.05,
+  finalFraction: 0.1,
+} as const satisfies Omit<OptimizerConfig, "learningRate">;
+
+/**
+ * A complete, checked run configuration.
+ *
+ * @throws an error that names the key: unknown, missing, of a wrong type or out of range; or a budget below one batch
+ */
+export function runConfig(input: RunConfigInput): RunConfig {
+  const given = { corpus: "quickstart", seed: 0, ...defined(input) };
+  const { model, optimizer, ...rest } = checked("a run's configuration", given, RUN_RULES);
+  const config: RunConfig = {
+    ...rest,
+    model: modelConfig(model),
+    optimizer: checked("a run's optimizer", { ...OPTIMIZER_DEFAULTS, ...defined(optimizer) }, OPTIMIZER_RULES),
+  };
+  if (totalSteps(config) < 1) {
+    throw new RangeError(
+      `trainTokens is ${config.trainTokens}, a batch has ${tokensPerStep(config)} tokens ` +
+        `(batchSize ${config.batchSize} x contextLength ${config.model.contextLength}): give at least one batch`,
+    );
+  }
+  return config;
+}
+
+/** Tokens that are predicted in one step. */
+export function tokensPerStep(config: RunConfig): number {
+  return config.batchSize * config.model.contextLength;
+}
+
+/** Steps of the whole training: the batches that fit in the budget. */
+export function totalSteps(config: RunConfig): number {
+  return Math.floor(config.trainTokens / tokensPerStep(config));
+}
+
+/** The object with its keys in the rules' order, once each of them is known, there, and as its rule asks. */
+function checked<T extends object>(what: string, given: T, rules: Rules<T>): T {
+  const known = Object.keys(rules) as (keyof T & string)[];
+  refuseUnknownKeys(what, given, known);
+  for (const key of known) {
+    const { expected, holds } = rules[key];
+    if (!Object.hasOwn(given, key)) throw new TypeError(`${what} lacks the key "${key}": expected ${expected}`);
+    if (!holds(given[key])) throw new TypeError(`${key} is ${shown(given[key])} in ${what}: expected ${expected}`);
+  }
+  return Object.fromEntries(known.map((key) => [key, given[key]])) as T;
+}
+
+/** Without the keys whose value is undefined: they take their default. */
+function defined<T extends object>(value: T): T {
+  if (!isRecord(value)) throw new TypeError(`a run's configuration is an object, not ${shown(value)}`);
+  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as T;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function shown(value: unknown): string {
+  return typeof value === "number" ? String(value) : (JSON.stringify(value) ?? String(value));
+}

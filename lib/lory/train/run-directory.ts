@@ -1,0 +1,112 @@
+import { createHash } from "node:crypto";
+import fs from "node:fs/promises";
+import path from "node:path";
+import { configJson } from "./config-json";
+import { isMissing, writeDurably } from "./durable-file";
+import type { Environment } from "./environment";
+import type { RunConfig } from "./run-config";
+
+/** Everything that determines a training's numbers on a given device. */
+export interface RunIdentity {
+  readonly config: RunConfig;
+  readonly corpusHash: string;
+  readonly codeHash: string;
+}
+
+/** `summary.json`, written when the budget is used up: its presence says that a run is done. */
+export interface RunSummary {
+  readonly id: string;
+  readonly steps: number;
+  readonly tokens: number;
+  /** Mean training loss of the last tenth of the steps. */
+  readonly lossNats: number;
+  /** Median over the steps; null when none was timed. */
+  readonly tokensPerSecond: number | null;
+  /** ISO 8601, UTC. */
+  readonly finishedAt: string;
+}
+
+/** `env.json`: what a run's name was made of beside its configuration, and where its parts were trained. */
+interface EnvironmentRecord {
+  readonly hash: string;
+  readonly corpusHash: string;
+  readonly codeHash: string;
+  /** One for each time that training was begun or gone on with. */
+  readonly sessions: readonly Environment[];
+}
+
+/** Places in a run directory. */
+export interface RunFiles {
+  readonly config: string;
+  readonly environment: string;
+  readonly metrics: string;
+  readonly checkpoints: string;
+  readonly summary: string;
+  readonly lock: string;
+}
+
+export function runFiles(dir: string): RunFiles {
+  return {
+    config: path.join(dir, "config.json"),
+    environment: path.join(dir, "env.json"),
+    metrics: path.join(dir, "metrics.jsonl"),
+    checkpoints: path.join(dir, "checkpoints"),
+    summary: path.join(dir, "summary.json"),
+    lock: path.join(dir, "run.lock"),
+  };
+}
+
+/** SHA-256 over the whole configuration, the corpus and the code. */
+export function identityHash({ config, corpusHash, codeHash }: RunIdentity): string {
+  return createHash("sha256")
+    .update(JSON.stringify([configJson(config), corpusHash, codeHash]))
+    .digest("hex");
+}
+
+/** A run's name and directory name: the configured name and the first 8 digits of the hash. */
+export function runId(identity: RunIdentity): string {
+  return `${identity.config.name}-${identityHash(identity).slice(0, 8)}`;
+}
+
+/** The summary of a run that is done, else undefined. */
+export async function readSummary(files: RunFiles): Promise<RunSummary | undefined> {
+  return readJson<RunSummary>(files.summary);
+}
+
+export async function writeSummary(files: RunFiles, summary: RunSummary): Promise<void> {
+  await writeDurably(files.summary, `${JSON.stringify(summary, null, 2)}\n`);
+}
+
+/**
+ * Writes what a run is, and where it is trained from now on.
+ *
+ * @throws an error if the directory belongs to another run
+ */
+export async function recordSession(files: RunFiles, identity: RunIdentity, session: Environment): Promise<void> {
+  const hash = identityHash(identity);
+  const known = await readJson<EnvironmentRecord>(files.environment);
+  if (known && known.hash !== hash) {
+    throw new Error(
+      `${path.dirname(files.environment)} holds another run (hash ${known.hash}, not ${hash}): move it away`,
+    );
+  }
+  const { corpusHash, codeHash } = identity;
+  const record: EnvironmentRecord = { hash, corpusHash, codeHash, sessions: [...(known?.sessions ?? []), session] };
+  await writeDurably(files.config, configJson(identity.config));
+  await writeDurably(files.environment, `${JSON.stringify(record, null, 2)}\n`);
+}
+
+async function readJson<T>(file: string): Promise<T | undefined> {
+  let text: string;
+  try {
+    text = await fs.readFile(file, "utf8");
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+  try {
+    return JSON.parse(text) as T;
+  } catch (error) {
+    throw new Error(`${file} is damaged; delete the run's directory to train it again`, { cause: error });
+  }
+}

@@ -1,0 +1,114 @@
+import { randomUUID } from "node:crypto";
+import fs from "node:fs/promises";
+import os from "node:os";
+import { errorCode, isMissing } from "./durable-file";
+
+/** What the lock's file says about its holder. */
+interface Holder {
+  readonly pid: number;
+  readonly host: string;
+  /** Tells two processes of one number apart, where the system says when a process started; else empty. */
+  readonly started: string;
+  /** Differs in every lock ever taken. */
+  readonly nonce: string;
+}
+
+/** More processes than ever compete for one run: beyond, one of them died while it removed a stale lock. */
+const MAX_ATTEMPTS = 100;
+
+export interface RunLock {
+  release(): Promise<void>;
+}
+
+/**
+ * Takes the lock of a run directory, so that one process at a time trains in it. A lock whose process is gone is taken over.
+ *
+ * @param file the lock's file
+ * @throws an error that names the process which holds it
+ */
+export async function acquireRunLock(file: string): Promise<RunLock> {
+  const own: Holder = {
+    pid: process.pid,
+    host: os.hostname(),
+    started: await processStart(process.pid),
+    nonce: randomUUID(),
+  };
+  // A hard link makes the lock appear at once and whole, or fail because another one is there.
+  const draft = `${file}.${own.nonce}`;
+  await fs.writeFile(draft, JSON.stringify(own));
+  try {
+    for (let attempt = 0; !(await linked(draft, file)); attempt++) {
+      const holder = await readHolder(file);
+      if (holder === undefined) continue;
+      if (await isAlive(holder)) throw new Error(heldMessage(file, holder));
+      if (attempt === MAX_ATTEMPTS) throw new Error(`a lock was left by process ${holder.pid}: delete ${file}*`);
+      await removeStale(file, holder);
+    }
+  } finally {
+    await fs.rm(draft);
+  }
+  return { release: () => fs.rm(file, { force: true }) };
+}
+
+/**
+ * Removes the lock of a process that is gone. Of several processes that find it, only the one that links it to the name
+ * made of its nonce may remove it; and since the link is looked at again, never a lock that another has just taken.
+ */
+async function removeStale(file: string, stale: Holder): Promise<void> {
+  const claim = `${file}.stale-${stale.nonce}`;
+  if (!(await linked(file, claim))) return;
+  try {
+    if ((await readHolder(claim))?.nonce === stale.nonce) await fs.rm(file);
+  } finally {
+    await fs.rm(claim);
+  }
+}
+
+async function linked(existing: string, name: string): Promise<boolean> {
+  try {
+    await fs.link(existing, name);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === "EEXIST" || isMissing(error)) return false;
+    throw error;
+  }
+}
+
+async function readHolder(file: string): Promise<Holder | undefined> {
+  try {
+    return JSON.parse(await fs.readFile(file, "utf8")) as Holder;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw new Error(`the lock ${file} cannot be read; if no process trains this run, delete it`, { cause: error });
+  }
+}
+
+async function isAlive({ pid, host, started }: Holder): Promise<boolean> {
+  // A process of another machine cannot be asked: it counts as alive.
+  if (host !== os.hostname()) return true;
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if (errorCode(error) === "ESRCH") return false;
+  }
+  return (await processStart(pid)) === started;
+}
+
+/** When a process started, in Linux's clock ticks since boot; empty elsewhere. */
+async function processStart(pid: number): Promise<string> {
+  try {
+    const stat = await fs.readFile(`/proc/${pid}/stat`, "utf8");
+    // Fields are counted after the command, which is in parentheses and may hold anything: the 20th is the start.
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  } catch {
+    return "";
+  }
+}
+
+function heldMessage(file: string, { pid, host }: Holder): string {
+  if (host !== os.hostname()) {
+    return `this run is being trained by process ${pid} on ${host}; if that is not so any more, delete ${file}`;
+  }
+  if (pid === process.pid) return "this run is being trained in this process already: stop that training first";
+  return `this run is being trained by process ${pid}: wait for it, or stop it (kill ${pid})`;
+}

@@ -1,0 +1,177 @@
+import path from "node:path";
+import * as tf from "@tensorflow/tfjs-core";
+import { openCorpus, trainBatches, type Corpus } from "../data";
+import { projectFolder } from "../data/project-folder";
+import type { Params } from "../models";
+import { latestCheckpoint, loadModel, saveCheckpoint } from "./checkpoint";
+import { codeHash } from "./code-hash";
+import type { StepMetrics } from "./metrics";
+import { readMetrics } from "./metrics-log";
+import { parameterSpecs, paramsOf } from "./model-objective";
+import { runConfig, tokensPerStep, totalSteps, type RunConfig, type RunConfigInput } from "./run-config";
+import { readSummary, runFiles, runId, writeSummary } from "./run-directory";
+import type { RunFiles, RunIdentity, RunSummary } from "./run-directory";
+import { blockedMetrics, closeSession, openSession, type Session } from "./session";
+import type { TrainingSurroundings } from "./training";
+
+export interface OpenRunOptions {
+  /** Where run directories lie; default: `results/runs` of the checkout. */
+  readonly runsDir?: string;
+  /** Checkpoints are written this often, and when training stops. Default: every 5 minutes. */
+  readonly checkpointEvery?: { readonly steps?: number; readonly minutes?: number };
+}
+
+export type RunStatus = "new" | "partial" | "done";
+
+/**
+ * Opens the run of a configuration: its directory is named by the hash of the configuration, the corpus and the code,
+ * so that the same training is found again and any other is another run. Nothing is written before `train`.
+ *
+ * @throws an error that names what is wrong with the configuration, the corpus or the directory
+ */
+export async function openRun(input: RunConfigInput, options: OpenRunOptions = {}): Promise<Run> {
+  const config = runConfig(input);
+  const corpus = await openCorpus(config.corpus);
+  if (corpus.vocabSize > config.model.vocabSize) {
+    throw new Error(
+      `vocabSize is ${config.model.vocabSize}, the tokens of corpus ${corpus.name} go up to ${corpus.vocabSize - 1}: ` +
+        `set the model's vocabSize to ${corpus.vocabSize}`,
+    );
+  }
+  const identity = { config, corpusHash: corpus.hash, codeHash: await codeHash() };
+  const run = new Run(identity, corpus, options);
+  await run.refresh();
+  return run;
+}
+
+/** A training and its directory. Made by `openRun`. */
+export class Run {
+  readonly config: RunConfig;
+  /** The configured name and 8 digits of the hash. */
+  readonly id: string;
+  readonly dir: string;
+  readonly corpus: Corpus;
+  readonly #identity: RunIdentity;
+  readonly #files: RunFiles;
+  readonly #checkpointEvery: { readonly steps: number; readonly ms: number };
+  #metrics: StepMetrics[] = [];
+  #summary: RunSummary | undefined;
+
+  constructor(identity: RunIdentity, corpus: Corpus, options: OpenRunOptions) {
+    const { runsDir = path.join(projectFolder(), "results", "runs"), checkpointEvery = {} } = options;
+    const { steps = Infinity, minutes = 5 } = checkpointEvery;
+    this.config = identity.config;
+    this.id = runId(identity);
+    this.dir = path.join(path.resolve(runsDir), this.id);
+    this.corpus = corpus;
+    this.#identity = identity;
+    this.#files = runFiles(this.dir);
+    this.#checkpointEvery = { steps, ms: minutes * 60_000 };
+  }
+
+  get status(): RunStatus {
+    return this.#summary ? "done" : this.#metrics.length > 0 ? "partial" : "new";
+  }
+
+  /** The steps recorded so far. */
+  get metrics(): readonly StepMetrics[] {
+    return this.#metrics;
+  }
+
+  /** Of a run that is done. */
+  get summary(): RunSummary | undefined {
+    return this.#summary;
+  }
+
+  /** Reads again what the directory holds, such as the steps that another process has trained since. */
+  async refresh(): Promise<void> {
+    this.#summary = await readSummary(this.#files);
+    this.#metrics = blockedMetrics(this.#files) ?? (await readMetrics(this.#files.metrics));
+  }
+
+  /**
+   * Yields the metrics of every step: those recorded at once, the rest as they are trained. A run that is done trains
+   * nothing; a partial one goes on from its last checkpoint, with the same numbers as if it had never stopped.
+   *
+   * When the signal is aborted, or the loop over the metrics is left, the steps that the device has been given (two at
+   * most) are finished and a checkpoint is written.
+   *
+   * @throws DivergedError; an error that names the process which trains this run already; an error that says what to do
+   *   when the disk is full: the trained state stays in memory then, and the next call goes on with it
+   */
+  async *train({ signal }: { readonly signal?: AbortSignal } = {}): AsyncGenerator<StepMetrics, void, undefined> {
+    await tf.ready();
+    const session = await openSession(this.#files, this.#identity);
+    if (!session) {
+      await this.refresh();
+      yield* [...this.#metrics];
+      return;
+    }
+    this.#metrics = session.metrics;
+    try {
+      yield* [...session.metrics];
+      yield* session.training.advance(this.#surroundings(session), signal);
+      if (session.training.steps === totalSteps(this.config)) await this.#complete();
+    } finally {
+      await closeSession(this.#files, session);
+      this.corpus.close();
+    }
+  }
+
+  /**
+   * The parameters of the last checkpoint; the caller disposes them.
+   *
+   * @throws an error if there is none, or if it is damaged
+   */
+  async params(): Promise<Params> {
+    const folder = await latestCheckpoint(this.#files.checkpoints);
+    if (folder === undefined) {
+      throw new Error(
+        this.status === "done"
+          ? `${this.dir} holds no weights, only what was recorded: delete it and train again to have them`
+          : `run ${this.id} has no parameters yet: train it first`,
+      );
+    }
+    const specs = parameterSpecs(this.config.model);
+    return paramsOf(specs, await loadModel(folder, specs));
+  }
+
+  #surroundings({ training, log, metrics }: Session): TrainingSurroundings {
+    const { batchSize, model, seed } = this.config;
+    const { steps: everySteps, ms: everyMs } = this.#checkpointEvery;
+    const names = parameterSpecs(model).map(({ name }) => name);
+    return {
+      batches: trainBatches(this.corpus, {
+        batchSize,
+        contextLength: model.contextLength,
+        seed,
+        startStep: training.steps,
+      }),
+      record: async (step) => {
+        metrics.push(step);
+        await log.append(step);
+      },
+      save: async (state, step) => {
+        await log.flush();
+        const progress = { step, tokens: step * tokensPerStep(this.config) };
+        await saveCheckpoint(this.#files.checkpoints, names, state, progress);
+      },
+      isSaveDue: (steps, ms) => steps >= everySteps || ms >= everyMs,
+    };
+  }
+
+  async #complete(): Promise<void> {
+    const metrics = this.#metrics;
+    const last = metrics.slice(-Math.ceil(metrics.length / 10));
+    const speeds = metrics.flatMap(({ tokensPerSecond }) => tokensPerSecond ?? []).sort((a, b) => a - b);
+    this.#summary = {
+      id: this.id,
+      steps: metrics.length,
+      tokens: metrics.length * tokensPerStep(this.config),
+      lossNats: last.reduce((sum, { lossNats }) => sum + lossNats, 0) / last.length,
+      tokensPerSecond: speeds[Math.floor(speeds.length / 2)] ?? null,
+      finishedAt: new Date().toISOString(),
+    };
+    await writeSummary(this.#files, this.#summary);
+  }
+}

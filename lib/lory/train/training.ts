@@ -1,0 +1,177 @@
+import { performance } from "node:perf_hooks";
+import { setImmediate as eventLoopTurn } from "node:timers/promises";
+import * as tf from "@tensorflow/tfjs-core";
+import type { TrainBatch } from "../data";
+import { stepScalars } from "./adamw";
+import type { StepMetrics } from "./metrics";
+import { tokensPerStep, totalSteps, type RunConfig } from "./run-config";
+import { learningRateAt } from "./schedule";
+import { Throughput } from "./throughput";
+import { trainStep, type Objective, type TrainState } from "./train-step";
+
+/** What a training reads, and where it leaves what it knows. */
+export interface TrainingSurroundings {
+  /** The batches from the first step on that is still to be trained. */
+  readonly batches: Iterator<TrainBatch, never>;
+  /** Called once for each step, in order. */
+  readonly record: (metrics: StepMetrics) => Promise<void>;
+  /** Called with the state after `step` steps, while the device stands still. */
+  readonly save: (state: TrainState, step: number) => Promise<void>;
+  /** Whether to save, so many steps and milliseconds after the last time. */
+  readonly isSaveDue: (steps: number, elapsedMs: number) => boolean;
+}
+
+/** A step that the device was given and whose loss has not been read yet. */
+interface StepInFlight {
+  readonly step: number;
+  readonly epoch: number;
+  readonly lossNats: tf.Scalar;
+  readonly gradNorm: tf.Scalar;
+}
+
+/** A loss or gradient that is not a finite number. The parameters are spoilt; the last checkpoint is from before. */
+export class DivergedError extends Error {
+  override readonly name = "DivergedError";
+}
+
+/** A training under way: the one place where parameters, optimizer and step change. */
+export class Training {
+  readonly #config: RunConfig;
+  readonly #step: ReturnType<typeof trainStep>;
+  #state: TrainState;
+  #steps: number;
+  #savedSteps: number;
+  /** In order; two while the device has one step more than the host has seen. */
+  readonly #inFlight: StepInFlight[] = [];
+  #isBlocked = false;
+  #isPrepared = false;
+
+  /**
+   * @param state taken over: training consumes it, `dispose` frees what it has become
+   * @param steps trained and saved before
+   */
+  constructor(config: RunConfig, objective: Objective, state: TrainState, steps: number) {
+    this.#config = config;
+    this.#step = trainStep(objective, config.optimizer);
+    this.#state = state;
+    this.#steps = steps;
+    this.#savedSteps = steps;
+  }
+
+  /** Steps trained, the one in flight included. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** Whether recording or saving failed, so that nothing but this object knows the last steps. `advance` can be called again. */
+  get isBlocked(): boolean {
+    return this.#isBlocked;
+  }
+
+  /**
+   * Trains until the budget is used up or the signal is aborted. A step's metrics are yielded while the device works on the
+   * next one already, so that what a caller does with them costs no time. Once aborted, or when the iteration is left,
+   * the steps that the device has been given are finished, recorded and saved.
+   *
+   * @throws DivergedError, or what `record` and `save` throw
+   */
+  async *advance(surroundings: TrainingSurroundings, signal?: AbortSignal): AsyncGenerator<StepMetrics> {
+    const throughput = new Throughput();
+    let savedAtMs = performance.now();
+    const finish = async (): Promise<StepMetrics> => this.#finish(throughput, surroundings.record);
+    const save = async (): Promise<void> => {
+      await this.#unlessBlocked(surroundings.save(this.#state, this.#steps));
+      this.#savedSteps = this.#steps;
+      savedAtMs = performance.now();
+      throughput.resumed(savedAtMs);
+    };
+    this.#isBlocked = false;
+    let failed = false;
+    try {
+      while (this.#steps < totalSteps(this.#config) && !signal?.aborted) {
+        await this.#dispatch(surroundings.batches);
+        if (this.#inFlight.length > 1) yield await finish();
+        if (surroundings.isSaveDue(this.#steps - this.#savedSteps, performance.now() - savedAtMs)) {
+          yield await finish();
+          await save();
+        }
+        await eventLoopTurn();
+      }
+      if (this.#inFlight.length > 0) yield await finish();
+    } catch (error) {
+      failed = true;
+      throw error;
+    } finally {
+      if (!failed) {
+        while (this.#inFlight.length > 0) await finish();
+        if (this.#steps > this.#savedSteps) await save();
+      }
+    }
+  }
+
+  dispose(): void {
+    tf.dispose([this.#state.params, this.#state.m, this.#state.v]);
+    for (const { lossNats, gradNorm } of this.#inFlight.splice(0)) tf.dispose([lossNats, gradNorm]);
+  }
+
+  /** Gives the device its next step. */
+  async #dispatch(batches: Iterator<TrainBatch, never>): Promise<void> {
+    const { batchSize, model, optimizer } = this.#config;
+    const { tokens_BM: tokens, epoch } = batches.next().value;
+    const step = this.#steps + 1;
+    const tokens_BM = tf.tensor2d(tokens, [batchSize, model.contextLength + 1], "int32");
+    const scalars = stepScalars(step, totalSteps(this.#config), optimizer);
+    try {
+      // Compiling before the first call, and not in it, leaves the event loop free.
+      if (!this.#isPrepared) await this.#step.prepare(this.#state, tokens_BM, scalars);
+      this.#isPrepared = true;
+      const { state, lossNats, gradNorm } = this.#step(this.#state, tokens_BM, scalars);
+      this.#state = state;
+      this.#steps = step;
+      this.#inFlight.push({ step, epoch, lossNats, gradNorm });
+    } finally {
+      tf.dispose([tokens_BM, { ...scalars }]);
+    }
+  }
+
+  /** Waits for the oldest step in flight, and records it. */
+  async #finish(throughput: Throughput, record: TrainingSurroundings["record"]): Promise<StepMetrics> {
+    const { step, epoch, lossNats, gradNorm } = this.#inFlight[0];
+    const [[loss], [norm]] = await Promise.all([lossNats.data(), gradNorm.data()]);
+    this.#inFlight.shift();
+    tf.dispose([lossNats, gradNorm]);
+    if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
+      throw new DivergedError(
+        `training diverged at step ${step}: the loss is ${loss}, the gradient norm ${norm}; ` +
+          `the last checkpoint is kept. A lower learningRate (it is ${this.#config.optimizer.learningRate}) may help`,
+      );
+    }
+    throughput.stepEnded(performance.now());
+    const metrics = this.#metrics(step, epoch, loss, norm, throughput.stepsPerSecond);
+    await this.#unlessBlocked(record(metrics));
+    return metrics;
+  }
+
+  #metrics(step: number, epoch: number, lossNats: number, gradNorm: number, speed: number | null): StepMetrics {
+    const steps = totalSteps(this.#config);
+    return {
+      step,
+      tokens: step * tokensPerStep(this.#config),
+      epoch,
+      lossNats,
+      learningRate: learningRateAt(step, steps, this.#config.optimizer),
+      gradNorm,
+      tokensPerSecond: speed && speed * tokensPerStep(this.#config),
+      secondsLeft: speed && (steps - step) / speed,
+    };
+  }
+
+  async #unlessBlocked(written: Promise<void>): Promise<void> {
+    try {
+      await written;
+    } catch (error) {
+      this.#isBlocked = true;
+      throw error;
+    }
+  }
+}
