@@ -5,7 +5,7 @@ import path from "node:path";
 /** Folders of this library whose code determines what a training gives; evaluation, plots and notebooks do not. */
 const TRAINING_FOLDERS = ["nn", "moe", "models", "data", "train"] as const;
 /** Folders inside them that do not: what builds a corpus is accounted for by its hash. */
-const OTHER_FOLDERS = new Set(["builder", "dist", "node_modules", "testing"]);
+const OTHER_FOLDERS = new Set(["builder", "dist", "node_modules", "peers", "testing"]);
 
 /** Where code lies, and the ending of its files: `.js` compiled, `.ts` as sources. */
 export interface CodePlace {

@@ -1,29 +1,24 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { random } from "tfjs-backend-xla";
 import { initParams, listToParams, lossNats, paramsToList, type ModelConfig, type Params } from "../models";
 import type { TensorSpec } from "../models/safetensors";
 import type { RunConfig } from "./run-config";
 import type { Objective } from "./train-step";
 
-/** Names, shapes and dtypes of a model's parameters, in the order of `paramsToList`. Draws nothing. */
+/** Names, shapes and dtypes of a model's parameters, in the order of `paramsToList`. On `xla` nothing is drawn for it. */
 export function parameterSpecs(model: ModelConfig): TensorSpec[] {
   return tf.tidy(() =>
-    paramsToList(initParams(model, 0, (shape) => tf.zeros(shape))).map(({ name, tensor }) => {
-      const { shape, dtype } = tensor;
-      return { name, shape, dtype };
-    }),
+    paramsToList(initParams(model, 0)).map(({ name, tensor: { shape, dtype } }) => ({ name, shape, dtype })),
   );
 }
 
 /** The model's loss as a function of its parameters in that order. */
-export function modelObjective(model: ModelConfig): Objective {
-  const specs = parameterSpecs(model);
+export function modelObjective(model: ModelConfig, specs: readonly TensorSpec[] = parameterSpecs(model)): Objective {
   return (params, tokens_BM) => lossNats(paramsOf(specs, params), tokens_BM, model);
 }
 
 /** Fresh parameters in that order. */
 export function initialParameters({ model, seed }: Pick<RunConfig, "model" | "seed">): tf.Tensor[] {
-  return paramsToList(initParams(model, seed, random.normal)).map(({ tensor }) => tensor);
+  return paramsToList(initParams(model, seed)).map(({ tensor }) => tensor);
 }
 
 /** The tree of parameters given in the order of their specs. */

@@ -136,10 +136,10 @@ export class Run {
     return paramsOf(specs, await loadModel(folder, specs));
   }
 
-  #surroundings({ training, log, metrics }: Session): TrainingSurroundings {
+  #surroundings({ training, specs, log, metrics }: Session): TrainingSurroundings {
     const { batchSize, model, seed } = this.config;
     const { steps: everySteps, ms: everyMs } = this.#checkpointEvery;
-    const names = parameterSpecs(model).map(({ name }) => name);
+    const names = specs.map(({ name }) => name);
     return {
       batches: trainBatches(this.corpus, {
         batchSize,

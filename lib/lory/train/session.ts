@@ -1,5 +1,6 @@
 import fs from "node:fs/promises";
 import path from "node:path";
+import type { TensorSpec } from "../models/safetensors";
 import { latestCheckpoint, loadCheckpoint, removeUnfinishedCheckpoints } from "./checkpoint";
 import { describeEnvironment } from "./environment";
 import type { StepMetrics } from "./metrics";
@@ -13,6 +14,8 @@ import { Training } from "./training";
 /** A training in this process, with what it holds of its run directory. */
 export interface Session {
   readonly training: Training;
+  /** Of the model's parameters, in the training's order. */
+  readonly specs: readonly TensorSpec[];
   /** Every step recorded: all that the training has seen, but for those in flight. */
   readonly metrics: StepMetrics[];
   readonly log: MetricsLog;
@@ -69,10 +72,11 @@ async function restore(files: RunFiles, identity: RunIdentity): Promise<Omit<Ses
   const { config } = identity;
   await removeUnfinishedCheckpoints(files.checkpoints);
   const folder = await latestCheckpoint(files.checkpoints);
+  const specs = parameterSpecs(config.model);
   const { state, progress } = folder
-    ? await loadCheckpoint(folder, parameterSpecs(config.model))
+    ? await loadCheckpoint(folder, specs)
     : { state: initialState(initialParameters(config)), progress: { step: 0 } };
-  const training = new Training(config, modelObjective(config.model), state, progress.step);
+  const training = new Training(config, modelObjective(config.model, specs), state, progress.step);
   try {
     const metrics = (await readMetrics(files.metrics)).slice(0, progress.step);
     if (metrics.length < progress.step) {
@@ -82,7 +86,7 @@ async function restore(files: RunFiles, identity: RunIdentity): Promise<Omit<Ses
       );
     }
     await recordSession(files, identity, await describeEnvironment(progress.step));
-    return { training, metrics, log: await MetricsLog.open(files.metrics, metrics) };
+    return { training, specs, metrics, log: await MetricsLog.open(files.metrics, metrics) };
   } catch (error) {
     training.dispose();
     throw error;
