@@ -1,27 +1,21 @@
 // Shapes: V vocabulary, D model, Q = 3 D, F ffn, G = 2 F, E experts.
 import * as tf from "@tensorflow/tfjs-core";
+import { random } from "tfjs-backend-xla";
 import type { ModelConfig } from "./config";
-import { hostNormal } from "./host-normal";
 import type { FfnParams, LayerParams, Params } from "./params";
-
-/** Draws normal numbers: the same for the same seed and stream, others for another stream. */
-export type RandomNormal = (
-  shape: number[],
-  options: { mean?: number; stdDev?: number; seed: number; stream?: number },
-) => tf.Tensor;
 
 /**
  * Fresh weights: every matrix (embedding, head and router too) normal with standard deviation `initStd`, every gain 1.
  *
  * Each tensor has a random stream of its own, so that equal seeds give equal weights on every machine.
  *
- * @param seed a non-negative integer
+ * @param seed an integer from 0 to 2^53 - 1
+ * @throws RangeError if the seed is not one
  */
-export function initParams(config: ModelConfig, seed: number, normal: RandomNormal = hostNormal): Params {
-  if (!Number.isSafeInteger(seed) || seed < 0) throw new Error(`seed is ${seed}: expected an integer of at least 0`);
+export function initParams(config: ModelConfig, seed: number): Params {
   const { vocabSize: V, dModel: D, dFfn: F, numExperts: E, initStd } = config;
   let stream = 0;
-  const draw = (...shape: number[]): tf.Tensor => normal(shape, { stdDev: initStd, seed, stream: stream++ });
+  const draw = (...shape: number[]): tf.Tensor => random.normal(shape, { stdDev: initStd, seed, stream: stream++ });
   const ffn = (): FfnParams =>
     E === 0
       ? { gateUp_DG: draw(D, 2 * F), down_FD: draw(F, D) }
