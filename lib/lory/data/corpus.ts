@@ -1,0 +1,146 @@
+import { createHash } from "node:crypto";
+import { createReadStream, existsSync, readdirSync, statSync } from "node:fs";
+import path from "node:path";
+import { pipeline } from "node:stream/promises";
+import { CorpusError, messageOf } from "./corpus-error";
+import { type DocumentStore, openDocuments } from "./documents";
+import { type Manifest, readManifest, type SourceRecord, SPLITS, type StoredFile } from "./manifest";
+import { openNpy } from "./npy";
+import { corpusFolder, projectFolder } from "./project-folder";
+import { tokenizerHash } from "./tokenizer";
+
+export interface DomainCounts {
+  name: string;
+  description: string;
+  trainDocuments: number;
+  trainTokens: number;
+  heldOutDocuments: number;
+  heldOutTokens: number;
+}
+
+/** A built corpus, opened for reading. */
+export interface Corpus {
+  readonly name: string;
+  /** The folder of the manifest and the shards. */
+  readonly dir: string;
+  /** Names the corpus in results: equal hashes mean equal tokens. */
+  readonly hash: string;
+  /** For `loadTokenizer`. */
+  readonly tokenizer: string;
+  readonly vocabSize: number;
+  /** Id of the token that follows every document. */
+  readonly endOfDocument: number;
+  readonly domains: readonly DomainCounts[];
+  readonly sources: readonly SourceRecord[];
+  readonly manifest: Manifest;
+  readonly train: DocumentStore;
+  readonly heldOut: DocumentStore;
+  /** How often each token id occurs in the training documents, their end-of-document tokens included. */
+  trainTokenCounts(): Float64Array;
+  /** Closes the shards' files; a later read opens them again. */
+  close(): void;
+}
+
+/** Elements read at once where a whole shard is gone through. */
+const CHUNK_TOKENS = 1 << 20;
+
+/** Names of the corpora that this checkout can build. */
+export function knownCorpora(root: string = projectFolder()): string[] {
+  const data = path.join(root, "data");
+  return readdirSync(data)
+    .filter((name) => existsSync(path.join(data, name, "sources.ts")))
+    .sort();
+}
+
+/**
+ * Opens a built corpus and checks every file of it against the manifest's hashes.
+ *
+ * @param nameOrFolder the name of a corpus under `data/`, or the folder of a manifest
+ * @throws CorpusError for an unknown name, a corpus that is not built, a missing, altered or malformed file, a manifest
+ *   of another format, a tokenizer that is no longer the one the corpus was built with, and no training documents
+ */
+export async function openCorpus(nameOrFolder: string): Promise<Corpus> {
+  const { folder, rebuild } = locate(nameOrFolder);
+  const manifest = readManifest(folder, rebuild);
+  for (const split of SPLITS) {
+    const { shards, lengths, domains, sources } = manifest.splits[split];
+    for (const stored of [...shards, lengths, domains, sources]) await checkFile(folder, stored, rebuild);
+  }
+  const { tokenizer } = manifest;
+  const present = tokenizerHash(tokenizer.name);
+  if (present !== undefined && present !== tokenizer.sha256) {
+    throw new CorpusError(`tokenizer ${tokenizer.name} is not the one that ${folder} was built with: ${rebuild}`);
+  }
+  const train = openDocuments(folder, manifest.splits.train);
+  const heldOut = openDocuments(folder, manifest.splits.heldOut);
+  if (train.tokens === 0) throw new CorpusError(`corpus ${manifest.name} in ${folder} is empty: ${rebuild}`);
+  return {
+    name: manifest.name,
+    dir: folder,
+    hash: manifest.hash,
+    tokenizer: tokenizer.name,
+    vocabSize: tokenizer.vocabSize,
+    endOfDocument: tokenizer.endOfDocument,
+    domains: manifest.domains.map(({ name, description, splits }) => ({
+      name,
+      description,
+      trainDocuments: splits.train.documents,
+      trainTokens: splits.train.tokens,
+      heldOutDocuments: splits.heldOut.documents,
+      heldOutTokens: splits.heldOut.tokens,
+    })),
+    sources: manifest.sources,
+    manifest,
+    train,
+    heldOut,
+    trainTokenCounts: () => countTokens(folder, manifest),
+    close: () => [train, heldOut].forEach((store) => store.close()),
+  };
+}
+
+function locate(nameOrFolder: string): { folder: string; rebuild: string } {
+  if (/^[\w-]+$/.test(nameOrFolder)) {
+    const root = projectFolder();
+    const known = knownCorpora(root);
+    if (!known.includes(nameOrFolder)) {
+      throw new CorpusError(`there is no corpus ${JSON.stringify(nameOrFolder)}; known are ${known.join(", ")}`);
+    }
+    return {
+      folder: path.join(corpusFolder(nameOrFolder, root), "build"),
+      rebuild: `run npm run data -- build ${nameOrFolder}`,
+    };
+  }
+  return { folder: path.resolve(nameOrFolder), rebuild: "build it again" };
+}
+
+async function checkFile(folder: string, { file, sizeBytes, sha256 }: StoredFile, rebuild: string): Promise<void> {
+  const where = path.join(folder, file);
+  const found = statSync(where, { throwIfNoEntry: false })?.size;
+  if (found === undefined) throw new CorpusError(`${where} is missing: ${rebuild}`);
+  if (found !== sizeBytes) {
+    throw new CorpusError(`${where} is damaged: it has ${found} bytes instead of ${sizeBytes}: ${rebuild}`);
+  }
+  const hash = createHash("sha256");
+  try {
+    await pipeline(createReadStream(where), hash);
+  } catch (error) {
+    throw new CorpusError(`cannot read ${where}: ${messageOf(error)}`);
+  }
+  if (hash.digest("hex") !== sha256) throw new CorpusError(`${where} is damaged: its hash differs: ${rebuild}`);
+}
+
+function countTokens(folder: string, { splits, tokenizer }: Manifest): Float64Array {
+  const counts = new Float64Array(tokenizer.vocabSize);
+  for (const shard of splits.train.shards) {
+    const file = openNpy(path.join(folder, shard.file));
+    try {
+      for (let start = 0; start < file.length; start += CHUNK_TOKENS) {
+        file.read(start, Math.min(CHUNK_TOKENS, file.length - start)).forEach((id: number) => counts[id]++);
+      }
+    } finally {
+      file.close();
+    }
+    counts[tokenizer.endOfDocument] += shard.documents;
+  }
+  return counts;
+}
