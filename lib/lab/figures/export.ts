@@ -24,7 +24,7 @@ export interface ExportOptions extends RenderOptions {
  *
  * @param figure what to draw; see `lory/plots`
  * @param name file name without ending
- * @returns the paths written
+ * @returns the paths written, in the order of `formats`
  * @throws BrowserError outside a notebook, if a format needs a browser and none runs
  */
 export async function exportFigure(figure: Figure, name: string, options: ExportOptions = {}): Promise<string[]> {
@@ -37,12 +37,12 @@ export async function exportFigure(figure: Figure, name: string, options: Export
   const signed: Figure = recorded === undefined ? figure : { data: figure.data, layout: { ...layout, meta: recorded } };
 
   const bridge = show ? kernel() : undefined;
-  const written: string[] = [];
+  const fileOf = (format: FigureFormat) => path.join(dir, `${name}.${format}`);
+  const written = new Set<string>();
   const write = async (format: FigureFormat) => {
     const bytes = await renderFigure(signed, format, options);
-    const file = path.join(dir, `${name}.${format}`);
-    replaceFile(file, bytes);
-    written.push(file);
+    replaceFile(fileOf(format), bytes);
+    written.add(fileOf(format));
     return bytes;
   };
   let png: Buffer | undefined;
@@ -64,7 +64,7 @@ export async function exportFigure(figure: Figure, name: string, options: Export
     ...(png && { "image/png": png.toString("base64") }),
     "text/plain": `[figure: ${figureTitle(figure) || name}]`,
   });
-  return written;
+  return formats.map(fileOf).filter((file) => written.has(file));
 }
 
 function isObject(value: unknown): value is JsonObject {

@@ -1,6 +1,5 @@
 import path from "node:path";
 import type { Table } from "lory/notebook";
-import type { JsonObject } from "lory/plots";
 import { replaceFile } from "./files";
 import { projectFolder, resultsFolder } from "./project";
 
@@ -14,7 +13,7 @@ export interface Report {
   /** The files that figures were written to. */
   readonly figures: readonly string[];
   /** The same results for programs: parameters, run ids, numbers. */
-  readonly data: JsonObject;
+  readonly data: object;
 }
 
 /**

@@ -112,7 +112,10 @@ function asText({ columns, cells, isNumeric, caption, rest }: Layout): string {
       .join("  ")
       .trimEnd(),
   );
-  const rule = widths.map((width) => "-".repeat(width)).join("  ");
+  const rule = widths
+    .map((width) => "-".repeat(width))
+    .join("  ")
+    .trimEnd();
   return [...(caption ? [caption] : []), lines[0], rule, ...lines.slice(1), ...(rest ? [rest] : [])].join("\n");
 }
 
