@@ -73,7 +73,7 @@ async function main(rounds: number): Promise<void> {
 async function compare(name: string, model: ModelConfig, python: string, rounds: number): Promise<Row> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "lory-bench-"));
   try {
-    const ours = await prepare(model, folder);
+    const ours = prepare(model, folder);
     const peer = new PeerProcess(python, path.join(__dirname, "peers/jax_step.py"), folder);
     const { name: peerName } = await peer.ready();
     const turns: { ours: number; peer: number }[] = [];
@@ -104,7 +104,7 @@ async function compare(name: string, model: ModelConfig, python: string, rounds:
 }
 
 /** Writes weights and batches for the peer, and returns what runs our steps. */
-async function prepare(model: ModelConfig, folder: string) {
+function prepare(model: ModelConfig, folder: string) {
   const weights = initialParameters({ model, seed: 1 });
   const values = weights.map((t) => t.dataSync() as Float32Array);
   const length = BATCH_SIZE * (model.contextLength + 1);

@@ -12,7 +12,8 @@ function scalarText(value: number | bigint, dtype: DType): string {
     return String(value);
   }
   const x = Number(value);
-  if (Number.isFinite(x)) return x.toExponential(dtype === "f64" ? 17 : 9);
+  const sign = Object.is(x, -0) ? "-" : ""; // toExponential drops it
+  if (Number.isFinite(x)) return `${sign}${x.toExponential(dtype === "f64" ? 17 : 9)}`;
   return nonFiniteBits(x, dtype);
 }
 

@@ -1,4 +1,4 @@
-import { findPlugin, loadPlugin, type Client, type Executable } from "../pjrt";
+import { openClient, type Client, type Executable } from "../pjrt";
 
 export type DeviceKind = "cpu" | "cuda";
 
@@ -12,7 +12,7 @@ export class XlaDevice {
    * @throws {PluginError} if the plugin is missing or does not fit, saying what to do.
    */
   constructor(readonly kind: DeviceKind) {
-    this.client = loadPlugin(findPlugin(kind)).client(kind === "cpu" ? { cpu_device_count: 1 } : {});
+    this.client = openClient(kind);
   }
 
   /** The compiled program, now; blocks while XLA compiles one that is new. */

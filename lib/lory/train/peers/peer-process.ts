@@ -36,9 +36,9 @@ export class PeerProcess {
   }
 
   async #next(): Promise<string> {
-    const { value, done } = await this.#lines.next();
-    if (done) throw new Error(`the peer ended: see its messages above`);
-    return value;
+    const line = await this.#lines.next();
+    if (line.done) throw new Error("the peer ended: see its messages above");
+    return line.value;
   }
 }
 
