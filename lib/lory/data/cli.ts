@@ -9,7 +9,7 @@ import type { CorpusDefinition } from "./builder/definition";
 import { convertLlamaTokenizer, recordFixtures, trainTokenizer } from "./vocabulary/making";
 import { corpusReport, domainTable, withReport } from "./report";
 import { knownCorpora } from "./corpus";
-import { CorpusError } from "./corpus-error";
+import { CorpusError, messageOf, systemCode } from "./corpus-error";
 import { readManifest } from "./manifest";
 import { corpusFolder } from "./project-folder";
 
@@ -118,6 +118,6 @@ async function main([name, argument]: string[]): Promise<void> {
 
 main(process.argv.slice(2)).catch((error: unknown) => {
   process.exitCode = 1;
-  if (error instanceof CorpusError) process.stderr.write(`${error.message}\n`);
+  if (error instanceof CorpusError || systemCode(error) !== undefined) process.stderr.write(`${messageOf(error)}\n`);
   else throw error;
 });

@@ -170,6 +170,9 @@ describe("writeCorpus", () => {
   });
 
   it("says which other error kept it from writing", () => {
+    const nowhere = path.join(folder, "is", "a", "file");
+    writeFileSync(folder, "");
+    expect(() => writeTinyCorpus(nowhere, { train, heldOut })).toThrow("corpus tiny was not written: ENOTDIR");
     const writeFile = () => {
       throw Object.assign(new Error("EACCES: permission denied"), { code: "EACCES" });
     };

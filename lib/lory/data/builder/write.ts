@@ -65,9 +65,9 @@ export interface WriteOptions {
 export function writeCorpus(folder: string, content: CorpusContent, options: WriteOptions = {}): Manifest {
   const { inputsHash = "", shardTokens = SHARD_TOKENS, writeFile = writeThrough } = options;
   if (content.documents.train.length === 0) throw new CorpusError(`corpus ${content.name} has no training documents`);
-  const parent = path.dirname(folder);
-  const scratch = openScratch(parent, "build");
+  let scratch: string | undefined;
   try {
+    scratch = openScratch(path.dirname(folder), "build");
     const fresh = path.join(scratch, "fresh");
     mkdirSync(fresh);
     const store = (file: string, bytes: Uint8Array): StoredFile => {
@@ -108,7 +108,7 @@ export function writeCorpus(folder: string, content: CorpusContent, options: Wri
       ? error
       : new CorpusError(`corpus ${content.name} was not written: ${messageOf(error)}`);
   } finally {
-    closeScratch(scratch);
+    if (scratch !== undefined) closeScratch(scratch);
   }
 }
 
