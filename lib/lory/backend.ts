@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
-import { deviceKind, findPlugin, PluginError, XlaBackend } from "tfjs-backend-xla";
+import { openDevice, PluginError, XlaBackend } from "tfjs-backend-xla";
 
 /** tfjs backends that the library runs on. */
 export const BACKENDS = ["xla", "wasm", "cpu"] as const;
@@ -25,7 +25,7 @@ export async function init(options: { readonly backend?: BackendName } = {}): Pr
     throw new Error(`the backend "${asked}" is not known: choose one of ${BACKENDS.join(", ")}`);
   }
   const name = (asked ?? (pluginMissing() ? "wasm" : "xla")) as BackendName;
-  if (name === "xla") findPlugin(deviceKind()); // tfjs reports a backend that fails to start without its reason
+  if (name === "xla") openDevice(); // tfjs does not say why a backend fails to start
   if (name === "wasm") await import("@tensorflow/tfjs-backend-wasm");
   if (!(await tf.setBackend(name))) throw new Error(`the backend ${name} did not start: see the lines above`);
   await tf.ready();
@@ -36,7 +36,7 @@ export async function init(options: { readonly backend?: BackendName } = {}): Pr
 /** Whether `xla` has no plugin; says so in one line, with what mends it. */
 function pluginMissing(): boolean {
   try {
-    findPlugin(deviceKind());
+    openDevice();
     return false;
   } catch (error) {
     if (!(error instanceof PluginError)) throw error;

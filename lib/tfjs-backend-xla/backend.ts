@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { DeviceBuffer } from "./pjrt";
+import type { DeviceBuffer, Executable } from "./pjrt";
 import { literal, parameter, printModule, reshape, sizeOf, splat, type Value } from "./stablehlo";
 import { deviceType, ELEMENT_TYPE, tensorDType, TFJS_TYPE, type TensorDType } from "./trace/dtypes";
 import type { XlaDevice } from "./trace/device";
@@ -22,6 +22,13 @@ export interface Trace {
   readonly name: string;
   readonly captures: Map<object, Value>;
   lastKernel: string;
+}
+
+/** A program that computes recorded values: what it reads, what it returns. */
+interface Work {
+  readonly module: string;
+  readonly leaves: Value[];
+  readonly results: Value[];
 }
 
 /** Constants up to this many elements are written into a traced program; larger data becomes a parameter. */
@@ -205,7 +212,7 @@ export class XlaBackend extends tf.KernelBackend {
         throw new Error(
           `a tensor of shape [${tensor.shape.join(", ")}] belongs to the trace of ${trace.name}, which has ended`,
         );
-      return this.#origin(value);
+      return value;
     });
     const missing = values.filter((value) => !this.#graph.hasData(value));
     if (missing.length > 0) this.#computeSync(missing);
@@ -252,8 +259,7 @@ export class XlaBackend extends tf.KernelBackend {
 
   #computeSync(roots: readonly Value[]): void {
     const work = this.#plan(roots);
-    if (work)
-      this.#finish(work, this.device.compile(work.module).execute(work.leaves.map((leaf) => this.#upload(leaf))));
+    if (work) this.#finish(work, this.#execute(work, this.device.compile(work.module)));
   }
 
   async #compute(roots: readonly Value[]): Promise<void> {
@@ -263,19 +269,27 @@ export class XlaBackend extends tf.KernelBackend {
     for (const value of needed) this.#graph.hold(value);
     try {
       const program = await this.device.compileAsync(work.module);
-      this.#finish(work, program.execute(work.leaves.map((leaf) => this.#upload(leaf))));
+      this.#finish(work, this.#execute(work, program));
     } finally {
       for (const value of needed) this.#graph.release(value);
     }
   }
 
-  #plan(roots: readonly Value[]): { module: string; leaves: Value[]; results: Value[] } | undefined {
+  #execute({ leaves }: Work, program: Executable): DeviceBuffer[] {
+    return this.device.execute(
+      program,
+      leaves.map((leaf) => leaf.type),
+      leaves.map((leaf) => this.#upload(leaf)),
+    );
+  }
+
+  #plan(roots: readonly Value[]): Work | undefined {
     const { leaves, results } = this.#graph.cut(roots);
     if (results.length === 0) return undefined;
     return { module: printModule({ name: "recorded", parameters: leaves, results }), leaves, results };
   }
 
-  #finish({ results }: { results: Value[] }, buffers: DeviceBuffer[]): void {
+  #finish({ results }: Work, buffers: DeviceBuffer[]): void {
     results.forEach((value, i) => {
       if (this.#graph.hasData(value)) buffers[i].destroy();
       else this.#graph.bind(value, buffers[i]);

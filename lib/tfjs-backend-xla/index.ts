@@ -6,17 +6,17 @@ import * as tf from "@tensorflow/tfjs-core";
 import { XlaBackend } from "./backend";
 import { registerGradients } from "./kernels/gradients";
 import { registerKernels } from "./kernels/register";
-import { deviceKind, XlaDevice } from "./trace/device";
+import { openDevice } from "./trace/device";
 
 const NAME = "xla";
 if (!tf.findBackendFactory(NAME)) {
-  tf.registerBackend(NAME, () => new XlaBackend(new XlaDevice(deviceKind())), 4);
+  tf.registerBackend(NAME, () => new XlaBackend(openDevice()), 4);
   registerKernels(NAME);
   registerGradients();
 }
 
 export { XlaBackend } from "./backend";
 export { jit, type Jitted, type JitOptions } from "./trace/jit";
-export { XlaDevice, deviceKind, type DeviceKind } from "./trace/device";
+export { DEVICE_KINDS, openDevice, XlaDevice, type DeviceKind } from "./trace/device";
 export * as random from "./random";
 export { findPlugin, loadPlugin, PjrtError, PluginError } from "./pjrt";

@@ -1,6 +1,17 @@
-import { openClient, type Client, type Executable } from "../pjrt";
+import {
+  findPlugin,
+  openClient,
+  PjrtError,
+  PluginError,
+  type Client,
+  type DeviceBuffer,
+  type Executable,
+} from "../pjrt";
+import { sameShape, ShapeError, typeText, type TensorType } from "../stablehlo";
+import { ELEMENT_TYPE, tensorDType } from "./dtypes";
 
-export type DeviceKind = "cpu" | "cuda";
+export const DEVICE_KINDS = ["cpu", "cuda"] as const;
+export type DeviceKind = (typeof DEVICE_KINDS)[number];
 
 /** Where programs run: one PJRT client and its first device, with the programs compiled so far. */
 export class XlaDevice {
@@ -8,8 +19,8 @@ export class XlaDevice {
   readonly #programs = new Map<string, Executable>();
 
   /**
-   * @param kind which plugin to load.
    * @throws {PluginError} if the plugin is missing or does not fit, saying what to do.
+   * @throws {PjrtError} if the plugin finds no device.
    */
   constructor(readonly kind: DeviceKind) {
     this.client = openClient(kind);
@@ -36,15 +47,57 @@ export class XlaDevice {
     return program;
   }
 
+  /**
+   * Enqueues an execution. Types and shapes are checked here, since PJRT looks at the number of bytes only: an int32 buffer for an f32
+   * parameter would run, and give nonsense.
+   * @throws {ShapeError} naming the first argument that does not fit.
+   */
+  execute(program: Executable, parameters: readonly TensorType[], args: readonly DeviceBuffer[]): DeviceBuffer[] {
+    parameters.forEach((type, i) => {
+      const { type: given, dims } = args[i];
+      if (given === ELEMENT_TYPE[tensorDType(type.dtype)] && sameShape(dims, type.shape)) return;
+      throw new ShapeError(
+        `argument ${i} is a buffer of ${given} [${dims.join(", ")}], the program takes ${typeText(type)}`,
+      );
+    });
+    return program.execute(args);
+  }
+
   /** How many programs have been compiled in this process. */
   get programCount(): number {
     return this.#programs.size;
   }
 }
 
-/** The device that `XLA_DEVICE` names (`cpu` or `cuda`), else the CPU. */
-export function deviceKind(environment: NodeJS.ProcessEnv = process.env): DeviceKind {
-  const named = environment.XLA_DEVICE ?? "cpu";
-  if (named !== "cpu" && named !== "cuda") throw new Error(`XLA_DEVICE is "${named}"; it is either cpu or cuda`);
-  return named;
+/**
+ * The device that `XLA_DEVICE` names (`cpu` or `cuda`). Without it: a GPU if CUDA's plugin is installed and finds one, else the CPU.
+ * @throws {PluginError} if the plugin is missing or does not fit, saying what to do.
+ */
+export function openDevice(environment: NodeJS.ProcessEnv = process.env): XlaDevice {
+  const named = environment.XLA_DEVICE;
+  if (named !== undefined) {
+    const kind = DEVICE_KINDS.find((each) => each === named);
+    if (!kind) throw new Error(`XLA_DEVICE is "${named}": it is one of ${DEVICE_KINDS.join(", ")}`);
+    return new XlaDevice(kind);
+  }
+  return openGpu() ?? new XlaDevice("cpu");
+}
+
+/** A GPU, or nothing where there is no plugin for it or it finds none. */
+function openGpu(): XlaDevice | undefined {
+  try {
+    findPlugin("cuda");
+  } catch (error) {
+    if (error instanceof PluginError) return undefined;
+    throw error;
+  }
+  try {
+    return new XlaDevice("cuda");
+  } catch (error) {
+    if (!(error instanceof PjrtError || error instanceof PluginError)) throw error;
+    console.warn(
+      `CUDA's plugin is installed but gives no device (${error.message}); computing on the CPU. XLA_DEVICE=cpu skips the attempt.`,
+    );
+    return undefined;
+  }
 }

@@ -66,7 +66,8 @@ function run(
 ): unknown {
   const inputs: tf.TensorInfo[] = [...tensors, ...recording.captured];
   demandUnshared(backend, name, inputs, donated);
-  const buffers = backend.device.compile(recording.module).execute(backend.buffersOf(inputs));
+  const program = backend.device.compile(recording.module);
+  const buffers = backend.device.execute(program, recording.parameters, backend.buffersOf(inputs));
   for (const tensor of donated) tensor.dispose();
   const numTensors = buffers.length - recording.assigned.length;
   recording.assigned.forEach((variable, i) => backend.replace(variable.dataId, buffers[numTensors + i]));

@@ -1,12 +1,13 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { XlaBackend } from "../backend";
-import { parameter, printModule, sameShape, type Value } from "../stablehlo";
+import { parameter, printModule, sameShape, type TensorType, type Value } from "../stablehlo";
 import { deviceType, tensorDType, type TensorDType } from "./dtypes";
 import { flatten, isTensor, mapLeaves } from "./tree";
 
 /** A traced function: its program, what it reads beside its arguments, and how its result is put together. */
 export interface Recording {
   readonly module: string;
+  readonly parameters: readonly TensorType[];
   readonly captured: readonly Captured[];
   /** Types of the program's results: the function's tensors, then the assigned variables. */
   readonly results: readonly TensorDType[];
@@ -66,6 +67,7 @@ export function record(
         results,
         aliases: aliases(parameters, results, mayGive),
       }),
+      parameters: parameters.map(({ type }) => type),
       captured: captures.map(
         ([dataId, { type }]) =>
           variables.get(dataId) ?? keep(backend, { dataId, shape: [...type.shape], dtype: "float32" }),
