@@ -21,6 +21,8 @@ let corpus: Corpus;
 /** Segments of 4, 4 and 3 tokens. */
 let config: ModelConfig;
 let params: Params;
+/** Five windows of each domain, on tfjs's CPU backend. */
+let naive: Map<string, NaiveWindow[]>;
 
 beforeAll(async () => {
   await useTestBackend();
@@ -29,6 +31,11 @@ beforeAll(async () => {
   corpus = await openCorpus(path.join(folder, "corpus"));
   config = tinyConfig({ vocabSize: TINY_VOCABULARY, contextLength: 11, segmentLength: 4 });
   params = randomParams(config, 1);
+  const backend = tf.getBackend();
+  await tf.setBackend("cpu");
+  naive = new Map();
+  for (const { name } of corpus.domains) naive.set(name, await naiveWindows(name, 5));
+  await tf.setBackend(backend);
 });
 afterAll(async () => {
   tf.dispose(params);
@@ -41,23 +48,25 @@ interface NaiveWindow {
   readonly weights: number[][][];
 }
 
-/** One window at a time, probabilities in float64 on the host. */
-async function naiveWindows(domain: string, maxWindows: number, model = config, from = params): Promise<NaiveWindow[]> {
-  const { contextLength: L } = model;
+/** One window at a time, on the current backend, losses in float64 on the host. */
+async function naiveWindows(domain: string, maxWindows: number): Promise<NaiveWindow[]> {
+  const { contextLength: L } = config;
+  const weights = randomParams(config, 1);
   const { tokens_SM, windows } = heldOutWindows(corpus, domain, { contextLength: L, maxWindows });
   const results: NaiveWindow[] = [];
   for (let s = 0; s < windows; s++) {
     const tokens = [...tokens_SM.subarray(s * (L + 1), (s + 1) * (L + 1))];
-    const { logits_BLV, routing } = forward(from, tf.tensor2d(tokens.slice(0, L), [1, L], "int32"), model);
+    const { logits_BLV, routing } = forward(weights, tf.tensor2d(tokens.slice(0, L), [1, L], "int32"), config);
     const logits_LV = (await logits_BLV.array())[0];
     const losses = logits_LV.map((logits, t) => {
       const largest = Math.max(...logits);
       return largest + Math.log(logits.reduce((sum, z) => sum + Math.exp(z - largest), 0)) - logits[tokens[t + 1]];
     });
-    const weights = await Promise.all(routing.map(async (w_BNE) => (await w_BNE.array())[0]));
+    const used = await Promise.all(routing.map(async (w_BNE) => (await w_BNE.array())[0]));
     tf.dispose([logits_BLV, routing]);
-    results.push({ losses, weights });
+    results.push({ losses, weights: used });
   }
+  tf.dispose(weights);
   return results;
 }
 
@@ -78,7 +87,7 @@ describe("perplexity by domain", () => {
     const results = await perplexityByDomain(params, config, corpus, { batchSize, maxWindows: 5 });
     expect(results.map(({ domain }) => domain)).toEqual(["rising", "falling"]);
     for (const result of results) {
-      const windows = await naiveWindows(result.domain, 5);
+      const windows = naive.get(result.domain)!;
       expect([result.windows, result.tokens]).toEqual([5, 55]);
       expectClose(result.lossNats, mean(windows.flatMap(({ losses }) => losses)), TOLERANCE);
       expectClose(result.perplexity, Math.exp(result.lossNats), TOLERANCE);
@@ -118,7 +127,7 @@ describe("routing by domain", () => {
     expect(domains).toEqual(["rising", "falling"]);
     expect(weights).toHaveLength(config.numLayers);
     for (const [d, domain] of domains.entries()) {
-      const windows = await naiveWindows(domain, 5);
+      const windows = naive.get(domain)!;
       weights.forEach((layer, l) => {
         const ofTokens = windows.flatMap((window) =>
           Array.from({ length: 11 }, (_, t) => window.weights[l][Math.floor(t / 4)]),

@@ -33,7 +33,7 @@ it("keeps spaces between tokens of a tokenizer that drops the first", () => {
 
 it("gives all of any text, and no piece of a character", () => {
   fc.assert(
-    fc.property(fc.string({ unit: "binary" }), (text) => {
+    fc.property(fc.string({ unit: "binary", maxLength: 12 }), (text) => {
       const given = pieces([...Buffer.from(text)], bytes);
       expect(given.join("")).toBe(Buffer.from(text).toString("utf8"));
       for (const piece of given) expect(piece.isWellFormed()).toBe(true);

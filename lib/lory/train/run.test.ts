@@ -96,6 +96,13 @@ describe("a run", () => {
     await expect(openRun({ ...config, model }, options)).rejects.toThrow(/vocabSize is 31, .* up to 31: set .* to 32/);
   });
 
+  it("refuses options that it does not know", async () => {
+    const misspelt: object = { runDir: "x" };
+    await expect(openRun(config, misspelt)).rejects.toThrow(/no key "runDir": did you mean "runsDir"/);
+    const checkpointEvery: object = { hours: 1 };
+    await expect(openRun(config, { checkpointEvery })).rejects.toThrow(/checkpointEvery has no key "hours"/);
+  });
+
   it("leaves no tensor behind, and holds as many at every step", async () => {
     const tensors = tf.memory().numTensors;
     const run = await openRun(config, options);

@@ -2,7 +2,7 @@ import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { openCorpus, trainBatches, type Corpus } from "../data";
 import { projectFolder } from "../data/project-folder";
-import type { Params } from "../models";
+import { refuseUnknownKeys, type Params } from "../models";
 import { latestCheckpoint, loadModel, saveCheckpoint } from "./checkpoint";
 import { codeHash } from "./code-hash";
 import type { StepMetrics } from "./metrics";
@@ -30,6 +30,8 @@ export type RunStatus = "new" | "partial" | "done";
  * @throws an error that names what is wrong with the configuration, the corpus or the directory
  */
 export async function openRun(input: RunConfigInput, options: OpenRunOptions = {}): Promise<Run> {
+  refuseUnknownKeys("the options of a run", options, ["runsDir", "checkpointEvery"]);
+  refuseUnknownKeys("checkpointEvery", options.checkpointEvery ?? {}, ["steps", "minutes"]);
   const config = runConfig(input);
   const corpus = await openCorpus(config.corpus);
   if (corpus.vocabSize > config.model.vocabSize) {

@@ -171,7 +171,8 @@ export class Training {
       await written;
     } catch (error) {
       this.#isBlocked = true;
-      throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new Error(`${reason}. Then train again: the steps since are kept in memory`, { cause: error });
     }
   }
 }
