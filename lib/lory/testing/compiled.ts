@@ -1,0 +1,35 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { jit } from "tfjs-backend-xla";
+import { forward, listToParams, lossNats, paramsToList, type ModelConfig, type Params } from "../models";
+
+/** `forward` with causal segment routing, as one program where the backend compiles. */
+export const compiledForward = jit(
+  (params: Params, tokens_BL: tf.Tensor2D, config: ModelConfig) => forward(params, tokens_BL, config),
+  { name: "forward" },
+);
+
+/** `forward` of all tokens but the last, and the loss of predicting all but the first. */
+export const compiledForwardAndLoss = jit(
+  (params: Params, tokens_BM: tf.Tensor2D, config: ModelConfig) => {
+    const [batch, positions] = tokens_BM.shape;
+    const output = forward(params, tf.slice(tokens_BM, [0, 0], [batch, positions - 1]), config);
+    return { ...output, lossNats: lossNats(params, tokens_BM, config) };
+  },
+  { name: "forward and loss" },
+);
+
+const gradientList = jit(
+  (params: Params, tokens_BM: tf.Tensor2D, config: ModelConfig) => {
+    const list = paramsToList(params);
+    const loss = (...tensors: tf.Tensor[]): tf.Scalar =>
+      lossNats(listToParams(list.map(({ name }, i) => ({ name, tensor: tensors[i] }))), tokens_BM, config);
+    return tf.grads(loss)(list.map(({ tensor }) => tensor));
+  },
+  { name: "gradients" },
+);
+
+/** The gradient of the loss by every parameter, by name. */
+export function lossGradients(params: Params, tokens_BM: tf.Tensor2D, config: ModelConfig): Map<string, tf.Tensor> {
+  const grads = gradientList(params, tokens_BM, config);
+  return new Map(paramsToList(params).map(({ name }, i) => [name, grads[i]]));
+}
