@@ -1,8 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { jit } from "tfjs-backend-xla";
 import { initParams, listToParams, lossNats, paramsToList, type ModelConfig, type Params } from "../models";
 import type { TensorSpec } from "../models/safetensors";
 import type { RunConfig } from "./run-config";
-import type { Objective } from "./train-step";
+import { initialState, type Objective, type TrainState } from "./train-step";
 
 /** Names, shapes and dtypes of a model's parameters, in the order of `paramsToList`. On `xla` nothing is drawn for it. */
 export function parameterSpecs(model: ModelConfig): TensorSpec[] {
@@ -19,6 +20,13 @@ export function modelObjective(model: ModelConfig, specs: readonly TensorSpec[] 
 /** Fresh parameters in that order. */
 export function initialParameters({ model, seed }: Pick<RunConfig, "model" | "seed">): tf.Tensor[] {
   return paramsToList(initParams(model, seed)).map(({ tensor }) => tensor);
+}
+
+/** A run's state before its first step. It is compiled without blocking the event loop, and drawn on the device. */
+export async function freshState(config: Pick<RunConfig, "model" | "seed">): Promise<TrainState> {
+  const draw = jit(() => initialState(initialParameters(config)), { name: "initial state" });
+  await draw.prepare();
+  return draw();
 }
 
 /** The tree of parameters given in the order of their specs. */

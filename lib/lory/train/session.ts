@@ -5,10 +5,9 @@ import { latestCheckpoint, loadCheckpoint, removeUnfinishedCheckpoints } from ".
 import { describeEnvironment } from "./environment";
 import type { StepMetrics } from "./metrics";
 import { MetricsLog, readMetrics } from "./metrics-log";
-import { initialParameters, modelObjective, parameterSpecs } from "./model-objective";
+import { freshState, modelObjective, parameterSpecs } from "./model-objective";
 import { readSummary, recordSession, type RunFiles, type RunIdentity } from "./run-directory";
 import { acquireRunLock, type RunLock } from "./run-lock";
-import { initialState } from "./train-step";
 import { Training } from "./training";
 
 /** A training in this process, with what it holds of its run directory. */
@@ -75,7 +74,7 @@ async function restore(files: RunFiles, identity: RunIdentity): Promise<Omit<Ses
   const specs = parameterSpecs(config.model);
   const { state, progress } = folder
     ? await loadCheckpoint(folder, specs)
-    : { state: initialState(initialParameters(config)), progress: { step: 0 } };
+    : { state: await freshState(config), progress: { step: 0 } };
   const training = new Training(config, modelObjective(config.model, specs), state, progress.step);
   try {
     const metrics = (await readMetrics(files.metrics)).slice(0, progress.step);
