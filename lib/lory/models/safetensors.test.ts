@@ -1,16 +1,16 @@
 import fs from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { useTestBackend } from "../testing";
 import { readSafetensors, writeSafetensors } from "./safetensors";
 
 let folder: string;
 let file: string;
 
 beforeAll(async () => {
-  await tf.setBackend("cpu");
+  await useTestBackend();
   folder = await fs.mkdtemp(path.join(os.tmpdir(), "safetensors-"));
 });
 beforeEach(() => {

@@ -5,11 +5,7 @@
 import { createHash } from "node:crypto";
 import fs from "node:fs/promises";
 import * as tf from "@tensorflow/tfjs-core";
-
-export interface NamedTensor {
-  readonly name: string;
-  readonly tensor: tf.Tensor;
-}
+import type { NamedTensor } from "./params";
 
 /** What a reader expects to find: the tensor's name, shape and tfjs dtype. */
 export interface TensorSpec {

@@ -1,6 +1,6 @@
-import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeAll, beforeEach, describe, it } from "vitest";
+import { useTestBackend } from "../testing";
 import { EXACT, expectClose } from "tfjs-backend-xla/testing";
 import { adamW, clipScale, globalNorm, stepScalars, type AdamWTensor } from "./adamw";
 import type { OptimizerConfig } from "./run-config";
@@ -18,7 +18,7 @@ const optimizer: OptimizerConfig = {
 };
 const STEPS = 10;
 
-beforeAll(() => tf.setBackend("cpu"));
+beforeAll(useTestBackend);
 beforeEach(() => tf.engine().startScope());
 afterEach(() => tf.engine().endScope());
 

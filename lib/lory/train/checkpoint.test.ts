@@ -3,9 +3,9 @@ import fs from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
-import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { useTestBackend } from "../testing";
 import { latestCheckpoint, loadCheckpoint, loadModel, removeUnfinishedCheckpoints, saveCheckpoint } from "./checkpoint";
 import { fillDisk } from "./testing/full-disk";
 import type { TrainState } from "./train-step";
@@ -17,7 +17,7 @@ const SPECS = [
 ] as const;
 
 let root: string;
-beforeAll(() => tf.setBackend("cpu"));
+beforeAll(useTestBackend);
 beforeEach(async () => {
   tf.engine().startScope();
   root = path.join(await fs.mkdtemp(path.join(os.tmpdir(), "checkpoint-")), "checkpoints");
