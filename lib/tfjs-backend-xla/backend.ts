@@ -112,10 +112,6 @@ export class XlaBackend extends tf.KernelBackend {
     this.#entries.get(dataId).refCount++;
   }
 
-  decRef(dataId: object): void {
-    if (this.#entries.has(dataId)) this.#entries.get(dataId).refCount--;
-  }
-
   override refCount(dataId: object): number {
     return this.#entries.has(dataId) ? this.#entries.get(dataId).refCount : 0;
   }
@@ -321,7 +317,10 @@ export class XlaBackend extends tf.KernelBackend {
 
   #capture(trace: Trace, dataId: object, entry: Entry): Value {
     let value = trace.captures.get(dataId);
-    if (!value) trace.captures.set(dataId, (value = parameter(entry.value!.type)));
+    if (!value) {
+      trace.captures.set(dataId, (value = parameter(entry.value!.type)));
+      entry.refCount++; // a tidy inside of the function may dispose the tensor before the program first runs
+    }
     return value;
   }
 

@@ -8,16 +8,19 @@ export type RopeTables = { cos_LC: tf.Tensor2D; sin_LC: tf.Tensor2D };
 /**
  * The angles of rotary position embedding: position p turns pair c by `p theta^(-2c / K)` (Su et al. 2021).
  *
- * Only the K / 2 frequencies come from the host, rounded once from float64; the table itself is computed on the device,
- * so that a compiled program holds no large constant.
+ * Computed on the host, in float64, once for each trace: computed on the device, a compiler fuses the sines and cosines
+ * into every rotation and evaluates them anew for each sequence, head and layer.
  */
 export function ropeTables(length: number, headSize: number, theta: number): RopeTables {
-  const frequencies = Array.from({ length: headSize / 2 }, (_, c) => theta ** ((-2 * c) / headSize));
-  return tf.tidy(() => {
-    const positions_L1 = tf.reshape(tf.range(0, length, 1, "float32"), [length, 1]);
-    const angles_LC = tf.mul<tf.Tensor2D>(positions_L1, tf.tensor2d(frequencies, [1, headSize / 2]));
-    return { cos_LC: tf.cos(angles_LC), sin_LC: tf.sin(angles_LC) };
-  });
+  const pairs = headSize / 2;
+  const table = (of: (angle: number) => number): tf.Tensor2D => {
+    const values = Float32Array.from({ length: length * pairs }, (_, i) => {
+      const [position, pair] = [Math.floor(i / pairs), i % pairs];
+      return of(position * theta ** ((-2 * pair) / headSize));
+    });
+    return tf.tensor2d(values, [length, pairs]);
+  };
+  return { cos_LC: table(Math.cos), sin_LC: table(Math.sin) };
 }
 
 /**

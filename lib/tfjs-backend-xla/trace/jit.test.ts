@@ -88,6 +88,8 @@ describe("a compiled function", () => {
     const table = Array.from({ length: 1000 }, (_, i) => i);
     const g = jit((x: tf.Tensor) => tf.add(x, tf.tensor1d(table)));
     expectClose(g(tf.zeros([1000])), table, EXACT);
+    const tidied = jit((x: tf.Tensor) => tf.tidy(() => tf.add(x, tf.tensor1d(table))));
+    expectClose(tidied(tf.zeros([1000])), table, EXACT);
   });
 });
 
@@ -151,6 +153,29 @@ describe("errors while tracing", () => {
       /a value was read while reader was being traced \(last kernel recorded: Exp\)/,
     );
     expectClose(tf.add(tf.scalar(1), 1), 2, EXACT);
+  });
+
+  it("leave variables and memory as they were when the function throws", () => {
+    const variable = tf.variable(tf.scalar(5));
+    const [buffers, tensors] = [backend.device.client.liveBuffers, tf.memory().numTensors];
+    const f = jit((x: tf.Tensor) => {
+      variable.assign(tf.add(x, variable));
+      tf.add(x, tf.tensor1d(Array.from({ length: 500 }, (_, i) => i)));
+      throw new Error("as planned");
+    });
+    const x = tf.scalar(1);
+    expect(() => f(x)).toThrow("as planned");
+    expectClose(variable, 5, EXACT);
+    x.dispose();
+    expect([backend.device.client.liveBuffers - buffers, tf.memory().numTensors - tensors]).toEqual([0, 0]);
+  });
+
+  it("say that a variable is gone", () => {
+    const variable = tf.variable(tf.scalar(5), true, "shortLived");
+    const f = jit((x: tf.Tensor) => tf.add(x, variable), { name: "adder" });
+    f(tf.scalar(1));
+    variable.dispose();
+    expect(() => f(tf.scalar(1))).toThrow("adder uses the variable shortLived, which has been disposed");
   });
 
   it("say that a tensor left the trace", () => {

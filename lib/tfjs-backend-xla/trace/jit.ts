@@ -65,6 +65,10 @@ function run(
   donated: ReadonlySet<tf.Tensor>,
 ): unknown {
   const inputs: tf.TensorInfo[] = [...tensors, ...recording.captured];
+  for (const variable of recording.captured) {
+    if (variable instanceof tf.Variable && variable.isDisposed)
+      throw new Error(`${name} uses the variable ${variable.name}, which has been disposed`);
+  }
   demandUnshared(backend, name, inputs, donated);
   const program = backend.device.compile(recording.module);
   const buffers = backend.device.execute(program, recording.parameters, backend.buffersOf(inputs));

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { XlaBackend } from "../backend";
 import { parameter, printModule, sameShape, type TensorType, type Value } from "../stablehlo";
-import { deviceType, tensorDType, type TensorDType } from "./dtypes";
+import { deviceType, TFJS_TYPE, tensorDType, type TensorDType } from "./dtypes";
 import { flatten, isTensor, mapLeaves } from "./tree";
 
 /** A traced function: its program, what it reads beside its arguments, and how its result is put together. */
@@ -44,6 +44,7 @@ export function record(
   for (const dataId of variables.keys()) backend.incRef(dataId); // an assignment while tracing must not free the real data
   const trace = backend.beginTrace(name);
   engine.startScope(name);
+  let recorded = false;
   try {
     const standIns = tensors.map((t) => parameter({ dtype: knownType(t), shape: t.shape }));
     const traced = mapLeaves(args, isTensor, (_, i) =>
@@ -55,31 +56,34 @@ export function record(
     const outputs = flatten(result, `the result of ${name}`).tensors.map((t) => backend.valueFor(t));
     const assigned = [...variables].filter(([dataId, variable]) => variable.dataId !== dataId);
     const results = [...outputs, ...assigned.map(([, variable]) => backend.valueFor(variable))];
-    for (const [dataId, variable] of assigned) reassign(variable, dataId);
     const captures = [...trace.captures];
     const parameters = [...standIns, ...captures.map(([, value]) => value)];
     const assignedIds = new Set(assigned.map(([dataId]) => dataId));
     const mayGive = [...tensors.map((t) => donated.has(t)), ...captures.map(([dataId]) => assignedIds.has(dataId))];
+    const module = printModule({
+      name: identifier(name),
+      parameters,
+      results,
+      aliases: aliases(parameters, results, mayGive),
+    });
+    recorded = true;
     return {
-      module: printModule({
-        name: identifier(name),
-        parameters,
-        results,
-        aliases: aliases(parameters, results, mayGive),
-      }),
+      module,
       parameters: parameters.map(({ type }) => type),
       captured: captures.map(
         ([dataId, { type }]) =>
-          variables.get(dataId) ?? keep(backend, { dataId, shape: [...type.shape], dtype: "float32" }),
+          variables.get(dataId) ?? { dataId, shape: [...type.shape], dtype: TFJS_TYPE[tensorDType(type.dtype)] },
       ),
       results: results.map((value) => tensorDType(value.type.dtype)),
       assigned: assigned.map(([, variable]) => variable),
       template: mapLeaves(result, isTensor, (_, index) => new Slot(index)),
     };
   } finally {
+    for (const [dataId, variable] of variables) if (variable.dataId !== dataId) reassign(variable, dataId);
     engine.endScope();
     backend.endTrace();
-    for (const dataId of variables.keys()) backend.decRef(dataId);
+    for (const dataId of trace.captures.keys()) if (!recorded || variables.has(dataId)) backend.disposeData(dataId);
+    for (const dataId of variables.keys()) backend.disposeData(dataId);
   }
 }
 
@@ -87,11 +91,6 @@ function knownType(tensor: tf.Tensor): TensorDType {
   const type = deviceType(tensor.dtype);
   if (!type) throw new TypeError(`a ${tensor.dtype} tensor cannot be passed to a compiled function`);
   return type;
-}
-
-function keep(backend: XlaBackend, tensor: tf.TensorInfo): tf.TensorInfo {
-  backend.incRef(tensor.dataId);
-  return tensor;
 }
 
 /** Points a variable back at the data it had before it was assigned to. */
