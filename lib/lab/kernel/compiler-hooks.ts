@@ -11,8 +11,8 @@ export const CELL_OUTPUT = "__tslab__.js";
 export interface CompilerHooks {
   /** What the compiler sees of the machine. */
   readonly system: ts.System;
-  /** Rewrites the sources of cells and of the files that they import. */
-  readonly rewrite: ts.TransformerFactory<ts.SourceFile>;
+  /** Rewrites the sources of cells and of the files that they import, first to last. */
+  rewrites(program: ts.Program): ts.TransformerFactory<ts.SourceFile>[];
   /** Told of each compiled file with its source maps, the last step of its compilation first. */
   compiled(file: string, sourceMaps: readonly string[]): void;
 }
@@ -42,7 +42,7 @@ export function installHooks(hooks: CompilerHooks): () => void {
     const createProgram = host.createProgram;
     host.createProgram = (...programArgs) => {
       const builder = createProgram(...programArgs);
-      hookEmit(builder, hooks.rewrite, maps);
+      hookEmit(builder, hooks, maps);
       return builder;
     };
     return host;
@@ -102,14 +102,10 @@ function postponeTimers(host: Host, postponed: (() => void)[]): void {
   };
 }
 
-function hookEmit(
-  builder: ts.EmitAndSemanticDiagnosticsBuilderProgram,
-  rewrite: ts.TransformerFactory<ts.SourceFile>,
-  maps: SourceMaps,
-): void {
+function hookEmit(builder: ts.EmitAndSemanticDiagnosticsBuilderProgram, hooks: CompilerHooks, maps: SourceMaps): void {
   const emit = builder.emit.bind(builder);
   builder.emit = (file, write, token, declarationsOnly, transformers) => {
-    const before = [rewrite, ...(transformers?.before ?? [])];
+    const before = [...hooks.rewrites(builder.getProgram()), ...(transformers?.before ?? [])];
     return emit(file, maps.observe(write), token, declarationsOnly, { ...transformers, before });
   };
 }

@@ -6,6 +6,7 @@ import type { CompletionInfo, Converter, ConvertResult, Diagnostic } from "tslab
 import ts from "typescript";
 import { guardAwaits } from "./await-guards";
 import { CELL_OUTPUT, installHooks } from "./compiler-hooks";
+import { expandShorthands } from "./shorthand-properties";
 import { chainMaps, type PositionMap } from "./source-positions";
 import { WatchedFiles } from "./watched-files";
 
@@ -35,6 +36,9 @@ export class Compiler implements Converter {
   diagnostics: readonly Diagnostic[] = [];
 
   #folder: string;
+  /** tslab's names for the cell and for what earlier cells have declared; neither file exists. */
+  #cellFile: string;
+  #declarationFile: string;
   #converter: Converter;
   #declarations = "";
   #cell = "cell-0";
@@ -47,13 +51,18 @@ export class Compiler implements Converter {
   /** A compiler for cells whose imports are relative to the working directory. `onCompiled` is called before a cell is run. */
   constructor(onCompiled: () => void = () => undefined) {
     this.#folder = process.cwd();
+    this.#cellFile = path.join(this.#folder, "__tslab__.ts");
+    this.#declarationFile = path.join(this.#folder, "__prev__.d.ts");
     this.#onCompiled = onCompiled;
     this.#runPostponed = installHooks({
       system: this.#watched.systemFor(ts.sys),
-      rewrite: guardAwaits({
-        place: (file, line) => this.#place(file, line),
-        cell: (file) => (this.#isCell(file) ? this.#cell : undefined),
-      }),
+      rewrites: (program) => [
+        expandShorthands(program.getTypeChecker(), (file) => file === this.#declarationFile),
+        guardAwaits({
+          place: (file, line) => this.#place(file, line),
+          cell: (file) => (file === this.#cellFile ? this.#cell : undefined),
+        }),
+      ],
       compiled: (file, maps) => this.#compiled(file, maps),
     });
     this.#converter = createConverter({ isJS: false, isBrowser: false });
@@ -109,12 +118,8 @@ export class Compiler implements Converter {
     this.#converter.close();
   }
 
-  #isCell(file: string): boolean {
-    return file === path.join(this.#folder, "__tslab__.ts");
-  }
-
   #place(file: string, line: number): string {
-    if (this.#isCell(file)) return `${this.#cell}:${line + 1 - LINES_BEFORE_CELL}`;
+    if (file === this.#cellFile) return `${this.#cell}:${line + 1 - LINES_BEFORE_CELL}`;
     const added = this.#modules.has(file) ? LINES_BEFORE_CELL : 0;
     return `${path.join(path.dirname(file), path.parse(file).name)}.js:${line + 1 - added}`;
   }

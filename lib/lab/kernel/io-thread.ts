@@ -21,11 +21,17 @@ const main = parentPort;
 const { connection, session, beats: beatBuffer, info } = workerData as ThreadData;
 const beats = new Int32Array(beatBuffer);
 
-const iopub = new zmq.Publisher({ sendHighWaterMark: 0, linger: LINGER_MS });
-const shell = new zmq.Router({ sendHighWaterMark: 0, linger: LINGER_MS });
-const control = new zmq.Router({ sendHighWaterMark: 0, linger: LINGER_MS });
-const stdin = new zmq.Router({ linger: 0 });
-const heartbeat = new zmq.Reply({ linger: 0 });
+/**
+ * Messages are queued without limit, so that every send succeeds at once. Without a timeout of 0 zeromq still defers each
+ * 513th send in a row, refuses those that follow it, and aborts the process.
+ */
+const QUEUED = { sendHighWaterMark: 0, sendTimeout: 0, linger: LINGER_MS };
+
+const iopub = new zmq.Publisher(QUEUED);
+const shell = new zmq.Router(QUEUED);
+const control = new zmq.Router(QUEUED);
+const stdin = new zmq.Router(QUEUED);
+const heartbeat = new zmq.Reply(QUEUED);
 
 /** The request of the cell that runs, told by the main thread. */
 let running: Parent | undefined;

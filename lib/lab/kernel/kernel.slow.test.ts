@@ -62,6 +62,19 @@ describe("values and prints", () => {
   });
 });
 
+describe("names of earlier cells", () => {
+  it("can be used, assigned and destructured into", async () => {
+    await kernel.execute("let first = 1; let second = 2; const third = { deep: 3 };");
+    expect(valueOf(await kernel.execute("first = 10; [first, { first, second: second }, third.deep]"))).toEqual({
+      "text/plain": "[ 10, { first: 10, second: 2 }, 3 ]",
+    });
+    await kernel.execute("({ first, second = 7 } = { first: 5 } as { first: number; second?: number });");
+    expect(valueOf(await kernel.execute("(() => ({ first, second }))()"))).toEqual({
+      "text/plain": "{ first: 5, second: 7 }",
+    });
+  });
+});
+
 describe("the bridge to the library", () => {
   it("shows, updates in place and clears", async () => {
     const { outputs } = await kernel.execute(
@@ -74,6 +87,14 @@ describe("the bridge to the library", () => {
       metadata: {},
       transient: { display_id: "one" },
     });
+  });
+
+  it("loses none of thousands of messages", async () => {
+    const { outputs } = await kernel.execute(
+      'for (let i = 0; i < 3000; i++) kernel.show({ "text/plain": String(i) });',
+    );
+    const shown = outputs.map(({ content }) => (content.data as Record<string, string>)["text/plain"]);
+    expect(shown).toEqual(Array.from({ length: 3000 }, (_, i) => String(i)));
   });
 
   it("shows under the last cell what comes after its end", async () => {
