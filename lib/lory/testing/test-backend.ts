@@ -5,11 +5,11 @@ import "@tensorflow/tfjs-layers"; // registers the gradients
 import "tfjs-backend-xla";
 
 /**
- * Selects the backend that tests run on: `LORY_TEST_BACKEND`, `cpu` without one.
+ * Selects the backend that tests run on: `LORY_TEST_BACKEND`, `xla` without one.
  *
  * @throws Error if there is no such backend, or if it does not start
  */
 export async function useTestBackend(): Promise<void> {
-  const name = process.env.LORY_TEST_BACKEND ?? "cpu";
+  const name = process.env.LORY_TEST_BACKEND ?? "xla";
   if (!(await tf.setBackend(name))) throw new Error(`backend "${name}" (LORY_TEST_BACKEND) did not start`);
 }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import fs from "node:fs/promises";
 import path from "node:path";
+import { latestCheckpoint } from "./checkpoint";
 import { configJson } from "./config-json";
 import { isMissing, writeDurably } from "./durable-file";
 import type { Environment } from "./environment";
@@ -68,8 +69,12 @@ export function runId(identity: RunIdentity): string {
   return `${identity.config.name}-${identityHash(identity).slice(0, 8)}`;
 }
 
-/** The summary of a run that is done, else undefined. */
-export async function readSummary(files: RunFiles): Promise<RunSummary | undefined> {
+/**
+ * The summary of a run that is done, else undefined. Records travel without their weights: where weights are needed, a
+ * run that has none here is not done.
+ */
+export async function finishedSummary(files: RunFiles, needsWeights: boolean): Promise<RunSummary | undefined> {
+  if (needsWeights && (await latestCheckpoint(files.checkpoints)) === undefined) return undefined;
   return readJson<RunSummary>(files.summary);
 }
 

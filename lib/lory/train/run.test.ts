@@ -116,11 +116,23 @@ describe("a run", () => {
     await expect((await openRun(config, options)).params()).rejects.toThrow(/no parameters yet: train it first/);
   });
 
-  it("whose weights were not kept says so", async () => {
+  it("whose records came without weights is done for those who need none", async () => {
+    const run = await openRun(config, options);
+    await fs.cp(whole.dir, run.dir, { recursive: true, filter: (file) => !file.includes("checkpoints") });
+    const copied = await openRun(config, { ...options, weights: false });
+    expect(copied.status).toBe("done");
+    await expect(copied.params()).rejects.toThrow(/holds no weights/);
+  });
+
+  it("whose records came without weights is trained again by those who need them", async () => {
     const run = await openRun(config, options);
     await fs.cp(whole.dir, run.dir, { recursive: true, filter: (file) => !file.includes("checkpoints") });
     const copied = await openRun(config, options);
+    expect(copied.status).not.toBe("done");
+    const losses: number[] = [];
+    for await (const { lossNats } of copied.train()) losses.push(lossNats);
+    expect(losses).toEqual(whole.metrics.map(({ lossNats }) => lossNats));
     expect(copied.status).toBe("done");
-    await expect(copied.params()).rejects.toThrow(/holds no weights/);
+    tf.dispose(await copied.params());
   });
 });

@@ -9,7 +9,7 @@ import type { StepMetrics } from "./metrics";
 import { readMetrics } from "./metrics-log";
 import { parameterSpecs, paramsOf } from "./model-objective";
 import { runConfig, tokensPerStep, totalSteps, type RunConfig, type RunConfigInput } from "./run-config";
-import { readSummary, runFiles, runId, writeSummary } from "./run-directory";
+import { finishedSummary, runFiles, runId, writeSummary } from "./run-directory";
 import type { RunFiles, RunIdentity, RunSummary } from "./run-directory";
 import { blockedMetrics, closeSession, openSession, type Session } from "./session";
 import type { TrainingSurroundings } from "./training";
@@ -19,6 +19,11 @@ export interface OpenRunOptions {
   readonly runsDir?: string;
   /** Checkpoints are written this often, and when training stops. Default: every 5 minutes. */
   readonly checkpointEvery?: { readonly steps?: number; readonly minutes?: number };
+  /**
+   * Whether the weights are needed, as they are by default: a run whose records came from elsewhere, without its weights,
+   * is trained again. With `false` the records do.
+   */
+  readonly weights?: boolean;
 }
 
 export type RunStatus = "new" | "partial" | "done";
@@ -30,7 +35,7 @@ export type RunStatus = "new" | "partial" | "done";
  * @throws an error that names what is wrong with the configuration, the corpus or the directory
  */
 export async function openRun(input: RunConfigInput, options: OpenRunOptions = {}): Promise<Run> {
-  refuseUnknownKeys("the options of a run", options, ["runsDir", "checkpointEvery"]);
+  refuseUnknownKeys("the options of a run", options, ["runsDir", "checkpointEvery", "weights"]);
   refuseUnknownKeys("checkpointEvery", options.checkpointEvery ?? {}, ["steps", "minutes"]);
   const config = runConfig(input);
   const corpus = await openCorpus(config.corpus);
@@ -56,11 +61,12 @@ export class Run {
   readonly #identity: RunIdentity;
   readonly #files: RunFiles;
   readonly #checkpointEvery: { readonly steps: number; readonly ms: number };
+  readonly #needsWeights: boolean;
   #metrics: StepMetrics[] = [];
   #summary: RunSummary | undefined;
 
   constructor(identity: RunIdentity, corpus: Corpus, options: OpenRunOptions) {
-    const { runsDir = path.join(projectFolder(), "results", "runs"), checkpointEvery = {} } = options;
+    const { runsDir = path.join(projectFolder(), "results", "runs"), checkpointEvery = {}, weights = true } = options;
     const { steps = Infinity, minutes = 5 } = checkpointEvery;
     this.config = identity.config;
     this.id = runId(identity);
@@ -69,6 +75,7 @@ export class Run {
     this.#identity = identity;
     this.#files = runFiles(this.dir);
     this.#checkpointEvery = { steps, ms: minutes * 60_000 };
+    this.#needsWeights = weights;
   }
 
   get status(): RunStatus {
@@ -87,7 +94,7 @@ export class Run {
 
   /** Reads again what the directory holds, such as the steps that another process has trained since. */
   async refresh(): Promise<void> {
-    this.#summary = await readSummary(this.#files);
+    this.#summary = await finishedSummary(this.#files, this.#needsWeights);
     this.#metrics = blockedMetrics(this.#files) ?? (await readMetrics(this.#files.metrics));
   }
 
@@ -103,7 +110,7 @@ export class Run {
    */
   async *train({ signal }: { readonly signal?: AbortSignal } = {}): AsyncGenerator<StepMetrics, void, undefined> {
     await tf.ready();
-    const session = await openSession(this.#files, this.#identity);
+    const session = await openSession(this.#files, this.#identity, this.#needsWeights);
     if (!session) {
       await this.refresh();
       yield* [...this.#metrics];

@@ -6,7 +6,7 @@ import { describeEnvironment } from "./environment";
 import type { StepMetrics } from "./metrics";
 import { MetricsLog, readMetrics } from "./metrics-log";
 import { freshState, modelObjective, parameterSpecs } from "./model-objective";
-import { readSummary, recordSession, type RunFiles, type RunIdentity } from "./run-directory";
+import { finishedSummary, recordSession, type RunFiles, type RunIdentity } from "./run-directory";
 import { acquireRunLock, type RunLock } from "./run-lock";
 import { Training } from "./training";
 
@@ -36,18 +36,22 @@ export function blockedMetrics(files: RunFiles): StepMetrics[] | undefined {
  * @returns undefined if the run is done
  * @throws an error that names the process which holds the directory, or the file which is damaged
  */
-export async function openSession(files: RunFiles, identity: RunIdentity): Promise<Session | undefined> {
+export async function openSession(
+  files: RunFiles,
+  identity: RunIdentity,
+  needsWeights: boolean,
+): Promise<Session | undefined> {
   const waiting = blocked.get(files.lock);
   if (waiting) {
     blocked.delete(files.lock);
     return waiting;
   }
-  if (await readSummary(files)) return undefined;
+  if (await finishedSummary(files, needsWeights)) return undefined;
   await fs.mkdir(path.dirname(files.lock), { recursive: true });
   const lock = await acquireRunLock(files.lock);
   try {
     // Another process may have finished the run while this one waited for nothing.
-    if (!(await readSummary(files))) return { lock, ...(await restore(files, identity)) };
+    if (!(await finishedSummary(files, needsWeights))) return { lock, ...(await restore(files, identity)) };
   } catch (error) {
     await lock.release();
     throw error;
@@ -70,6 +74,7 @@ export async function closeSession(files: RunFiles, session: Session): Promise<v
 async function restore(files: RunFiles, identity: RunIdentity): Promise<Omit<Session, "lock">> {
   const { config } = identity;
   await removeUnfinishedCheckpoints(files.checkpoints);
+  await fs.rm(files.summary, { force: true }); // of a run whose weights are not here: it is trained again
   const folder = await latestCheckpoint(files.checkpoints);
   const specs = parameterSpecs(config.model);
   const { state, progress } = folder
