@@ -37,11 +37,10 @@ export function firstLine(command, args, env = process.env) {
 
 /** The program file that a name on PATH stands for. @param {string} name @returns {string | undefined} */
 export function onPath(name) {
-  const endings = process.platform === "win32" ? [".exe", ".cmd"] : [""];
   return (process.env.PATH ?? "")
     .split(path.delimiter)
     .filter(Boolean)
-    .flatMap((folder) => endings.map((ending) => path.join(folder, name + ending)))
+    .map((folder) => path.join(folder, name))
     .find((file) => {
       try {
         fs.accessSync(file, fs.constants.X_OK);
@@ -52,7 +51,7 @@ export function onPath(name) {
     });
 }
 
-/** Running programs: they end with this process. */
+/** @type {Set<import("node:child_process").ChildProcess>} */
 const running = new Set();
 
 /**
@@ -67,7 +66,8 @@ const running = new Set();
 export async function runLogged(command, args, log, onStart, { env, show = false }) {
   fs.writeSync(log, `$ ${[command, ...args].join(" ")}\n`);
   const output = show ? "inherit" : log;
-  const child = spawn(command, args, { cwd: ROOT, env, stdio: ["ignore", output, output] });
+  // A process group of its own, so that what it starts can be ended with it.
+  const child = spawn(command, args, { cwd: ROOT, env, stdio: ["ignore", output, output], detached: true });
   running.add(child);
   try {
     return await new Promise((resolve) => {
@@ -84,7 +84,20 @@ export async function runLogged(command, args, log, onStart, { env, show = false
   }
 }
 
-/** Ends the programs that run. @param {NodeJS.Signals} signal */
-export function endPrograms(signal) {
-  for (const child of running) child.kill(signal);
+/** Ends the programs that run, and what they have started. */
+export function endPrograms() {
+  for (const { pid } of running) if (pid !== undefined) process.kill(-pid, "SIGTERM");
+}
+
+/**
+ * The lines of a log that say what went wrong: from the first that names an error, else the last ones. Stack frames, which
+ * npm's errors carry, and empty lines are left out.
+ * @param {string} log
+ * @param {number} count at most so many
+ */
+export function failureLines(log, count) {
+  const noise = /^\$ |^(npm error)?\s*$|^(npm error\s+)?\s*at .*[:)]/;
+  const lines = log.split("\n").filter((line) => !noise.test(line));
+  const first = lines.findIndex((line) => /error/i.test(line));
+  return first < 0 ? lines.slice(-count) : lines.slice(first, first + count);
 }

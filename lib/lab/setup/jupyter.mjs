@@ -11,7 +11,8 @@ const EXTENSION = at("lib/lab/labextension");
 const PLOTLY = at("node_modules/plotly.js-dist-min");
 
 const KERNEL = {
-  argv: [process.execPath, at("lib/lab/dist/kernel/main.js"), "{connection_file}"],
+  // Without the option Node aborts when the stop button ends a timer's callback in the middle.
+  argv: [process.execPath, "--no-force-async-hooks-checks", at("lib/lab/dist/kernel/main.js"), "{connection_file}"],
   display_name: "Lory (TypeScript)",
   language: "typescript",
   interrupt_mode: "message",

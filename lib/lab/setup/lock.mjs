@@ -38,7 +38,11 @@ export async function takeLock(file, onWait) {
   }
   return {
     note(child) {
-      replace(file, JSON.stringify(child === undefined ? [own] : [own, holder(child)]));
+      try {
+        replace(file, JSON.stringify(child === undefined ? [own] : [own, holder(child)]));
+      } catch {
+        // On a full disk the lock stays as it was, which is enough while this process lives.
+      }
     },
     release() {
       fs.rmSync(file, { force: true });
@@ -106,8 +110,12 @@ function create(file, text) {
 /** @param {string} file @param {string} text */
 function replace(file, text) {
   const next = `${file}.${process.pid}`;
-  fs.writeFileSync(next, text);
-  fs.renameSync(next, file);
+  try {
+    fs.writeFileSync(next, text);
+    fs.renameSync(next, file);
+  } finally {
+    fs.rmSync(next, { force: true });
+  }
 }
 
 /** @param {string} file @returns {string | undefined} undefined if there is no file */

@@ -4,9 +4,13 @@ import path from "node:path";
 import { onPath } from "./child.mjs";
 import { SetupError } from "./errors.mjs";
 import { at } from "./places.mjs";
+import { checkNotFull } from "./step.mjs";
 
 /** @typedef {{ version?: string, integrity?: string, resolved?: string, link?: boolean, optional?: boolean, devOptional?: boolean }} Entry */
 /** @typedef {{ packages?: Record<string, Entry> }} LockFile */
+
+/** npm's own list of what is installed, written when an installation is complete. */
+const INSTALLED = at("node_modules/.package-lock.json");
 
 /** @type {import("./step.mjs").Step} */
 export const nodeModules = {
@@ -15,7 +19,7 @@ export const nodeModules = {
   megabytes: 460,
   duration: "15 s",
   isDone() {
-    const installed = readLock(at("node_modules/.package-lock.json"));
+    const installed = readLock(INSTALLED);
     const wanted = readLock(at("package-lock.json"));
     return installed !== undefined && wanted !== undefined && differences(wanted, installed).length === 0;
   },
@@ -29,13 +33,19 @@ export const nodeModules = {
     // Whatever NODE_ENV says: the compiler and the test runner are development dependencies.
     const flags = ["--include=dev", "--no-audit", "--no-fund", "--loglevel=error"];
     if (!(await run(command, [...args, "ci", ...flags]))) throw new SetupError("npm ci failed.");
+    try {
+      checkNotFull();
+    } catch (error) {
+      fs.rmSync(INSTALLED, { force: true });
+      throw error;
+    }
   },
 };
 
 /**
  * Paths of packages that the lock file wants and that are not installed so. Packages for other platforms may be missing.
  * @param {LockFile} wanted package-lock.json
- * @param {LockFile} installed node_modules/.package-lock.json: npm writes it when an installation is complete
+ * @param {LockFile} installed
  * @param {(place: string) => boolean} exists whether a package's folder is there
  */
 export function differences(wanted, installed, exists = (place) => fs.existsSync(at(place))) {

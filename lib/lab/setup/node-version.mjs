@@ -12,8 +12,10 @@ export function isSupportedNode(version) {
   return major > 22 || minor >= (OLDEST_MINOR.get(major) ?? Infinity);
 }
 
-/** @throws {SetupError} if this Node.js is too old */
-export function checkNode(version = process.versions.node) {
+/** @throws {SetupError} if this Node.js is too old, or runs on a system that Lory does not */
+export function checkNode(version = process.versions.node, platform = process.platform) {
+  if (platform === "win32")
+    throw new SetupError("Lory runs on Linux and macOS; on Windows, inside WSL (wsl --install).");
   if (isSupportedNode(version)) return;
   throw new SetupError(
     `Node.js 20.19, 22.12 or newer is needed; this is ${version} (${process.execPath}). Install one from nodejs.org or with: nvm install 22`,

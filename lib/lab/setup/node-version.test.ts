@@ -7,6 +7,11 @@ it("takes the versions of Node.js that can require modules of both kinds", () =>
   expect([...supported, ...tooOld].filter(isSupportedNode)).toEqual(supported);
 });
 
+it("sends users of Windows to WSL", () => {
+  expect(() => checkNode("22.12.0", "win32")).toThrow(/^Lory runs on Linux and macOS; on Windows, inside WSL/);
+  expect(() => checkNode("22.12.0", "darwin")).not.toThrow();
+});
+
 it("refuses an older one in one line that says what to do", () => {
   expect(() => checkNode("18.20.8")).toThrow(
     /^Node\.js 20\.19, 22\.12 or newer is needed; this is 18\.20\.8 .* nvm install 22$/,

@@ -1,4 +1,5 @@
 /** Where things are: everything that the set-up makes lies under the clone. */
+import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -15,8 +16,17 @@ export const setupFile = (...parts) => at("lib/lab/setup", ...parts);
 export const VENV = at(".venv");
 
 /** The environment's Python. */
-export const VENV_PYTHON =
-  process.platform === "win32" ? path.join(VENV, "Scripts/python.exe") : path.join(VENV, "bin/python");
+export const VENV_PYTHON = path.join(VENV, "bin/python");
+
+/** Where the environment keeps its packages; none before it is made. */
+export function sitePackages() {
+  const lib = path.join(VENV, "lib");
+  if (!fs.existsSync(lib)) return [];
+  return fs
+    .readdirSync(lib)
+    .map((version) => path.join(lib, version, "site-packages"))
+    .filter((folder) => fs.existsSync(folder));
+}
 
 /** Logs, locks and choices of the set-up. */
 export const STATE = at(".cache/setup");

@@ -1,6 +1,7 @@
 /** XLA's plugins, from PyPI wheels into the project's Python environment. */
 import fs from "node:fs";
-import { at, setupFile } from "./places.mjs";
+import path from "node:path";
+import { at, setupFile, sitePackages } from "./places.mjs";
 import { SetupError } from "./errors.mjs";
 import { installPinned } from "./python.mjs";
 import { digest, isStamped, stamped } from "./step.mjs";
@@ -38,11 +39,32 @@ export function chooseCuda() {
 function plugin(name, announcement, show) {
   const stamp = at(".venv/.lory", name);
   const current = () => digest(fs.readFileSync(setupFile(name)));
+  /** @param {import("./step.mjs").Context} context */
+  const install = async (context) => {
+    forget(name);
+    await installPinned(context, name, { dependencies: false, show });
+  };
   return {
     ...announcement,
     isDone: () => isStamped(stamp, current()),
-    work: (context) => stamped(stamp, current, () => installPinned(context, name, { dependencies: false, show })),
+    work: (context) => stamped(stamp, current, () => install(context)),
   };
+}
+
+/**
+ * Removes the records of the packages that a requirements file names: installers would take a package whose installation was
+ * interrupted for a whole one.
+ * @param {string} name
+ */
+function forget(name) {
+  const packages = fs.readFileSync(setupFile(name), "utf8").match(/^[\w-]+(?===)/gm) ?? [];
+  const starts = packages.map((each) => `${each.replaceAll("-", "_")}-`);
+  for (const folder of sitePackages()) {
+    for (const entry of fs.readdirSync(folder)) {
+      const isRecord = entry.endsWith(".dist-info") && starts.some((start) => entry.startsWith(start));
+      if (isRecord) fs.rmSync(path.join(folder, entry), { recursive: true });
+    }
+  }
 }
 
 export const cpuPlugin = plugin(

@@ -9,7 +9,9 @@ import { digest, isStamped, stamped } from "./step.mjs";
 
 const STAMP = at(".venv/.lory/packages");
 const REQUIREMENTS = setupFile("requirements.txt");
-const MINIMUM = [3, 10];
+/** The Pythons that the pinned packages have wheels for: from the first up to, and without, the second. */
+const OLDEST = [3, 10];
+const TOO_NEW = [3, 15];
 const CANDIDATES = ["python3", "python", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10"];
 
 /** Scripts in the environment name its folder: a clone that was moved needs a new one. */
@@ -24,8 +26,13 @@ export const pythonPackages = {
   isDone: () => isStamped(STAMP, current()) && fs.existsSync(VENV_PYTHON),
   work: (context) =>
     stamped(STAMP, current, async () => {
-      await makeEnvironment(context);
-      await installPinned(context, "requirements.txt");
+      try {
+        await makeEnvironment(context);
+        await installPinned(context, "requirements.txt");
+      } catch (error) {
+        fs.rmSync(VENV, { recursive: true, force: true });
+        throw error;
+      }
     }),
 };
 
@@ -67,25 +74,31 @@ async function makeEnvironment({ run }) {
   const uv = onPath("uv");
   // A Python that uv has to fetch stays in the clone.
   const place = { UV_PYTHON_INSTALL_DIR: at(".cache/python") };
-  if (uv && (await attempt(uv, ["venv", "--no-project", "--python", `>=${MINIMUM.join(".")}`, VENV], place))) return;
+  if (
+    uv &&
+    (await attempt(
+      uv,
+      ["venv", "--no-project", "--python", `>=${OLDEST.join(".")},<${TOO_NEW.join(".")}`, VENV],
+      place,
+    ))
+  )
+    return;
 
   const found = pythons();
   for (const python of found) {
     if (await attempt(python, ["-m", "venv", VENV])) return;
     if (hasPip(python) && (await attempt(python, ["-m", "venv", "--without-pip", VENV]))) return;
   }
-  fs.rmSync(VENV, { recursive: true, force: true });
-  const wanted = `Python ${MINIMUM.join(".")} or newer`;
   throw new SetupError(
     found[0]
       ? `${found[0]} cannot make an environment. Install its venv module (Debian, Ubuntu: sudo apt install python3-venv) or uv (docs.astral.sh/uv).`
-      : `${wanted} is needed for JupyterLab and is not on PATH. Install it (Debian, Ubuntu: sudo apt install python3 python3-venv) or uv (docs.astral.sh/uv).`,
+      : `Python 3.10 to 3.14 is needed for JupyterLab and none is on PATH. Install one (Debian, Ubuntu: sudo apt install python3 python3-venv) or uv (docs.astral.sh/uv).`,
   );
 }
 
-/** The Pythons on PATH that are new enough. */
+/** The Pythons on PATH that the packages have wheels for. */
 function pythons() {
-  const test = `import sys; sys.exit(sys.version_info < (${MINIMUM.join(", ")}))`;
+  const test = `import sys; sys.exit(not (${OLDEST.join(", ")}) <= sys.version_info < (${TOO_NEW.join(", ")}))`;
   const files = CANDIDATES.map(onPath).filter((file) => file !== undefined);
   return [...new Set(files)].filter((file) => succeeds(file, ["-c", test], pythonEnvironment()));
 }

@@ -1,7 +1,7 @@
 /** The set-up: the steps that are not done, one after the other, by one process at a time. */
 import fs from "node:fs";
 import { build } from "./build.mjs";
-import { endPrograms, runLogged } from "./child.mjs";
+import { endPrograms, failureLines, runLogged } from "./child.mjs";
 import { asMendable, SetupError } from "./errors.mjs";
 import { jupyter } from "./jupyter.mjs";
 import { takeLock } from "./lock.mjs";
@@ -10,7 +10,7 @@ import { checkNode } from "./node-version.mjs";
 import { at, STATE } from "./places.mjs";
 import { chooseCuda, cpuPlugin, cudaPlugin, NO_CPU_PLUGIN, wantsCuda } from "./plugins.mjs";
 import { pythonPackages } from "./python.mjs";
-import { checkRoom, freeMegabytes } from "./step.mjs";
+import { checkRoom } from "./step.mjs";
 
 /** @typedef {import("./step.mjs").Step} Step */
 /** @typedef {Awaited<ReturnType<typeof takeLock>>} Lock */
@@ -22,8 +22,7 @@ import { checkRoom, freeMegabytes } from "./step.mjs";
  */
 
 /** Lines of a failed step's log that are shown. */
-const SHOWN_LINES = 15;
-const FULL_MEGABYTES = 5;
+const SHOWN_LINES = 10;
 const SIGNALS = /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]);
 
 /** The steps for this machine. @param {Options} [options] @returns {Step[]} */
@@ -61,10 +60,10 @@ export async function setUp(options = {}) {
   const lock = await takeLock(`${STATE}/lock`, ({ pid }) =>
     console.log(`Another set-up is at work here (process ${pid}): waiting for it.`),
   );
-  let interrupted = false;
+  const interruption = new AbortController();
   const interrupt = () => {
-    interrupted = true;
-    endPrograms("SIGTERM");
+    interruption.abort(new SetupError("Interrupted. To go on: npm run setup", 130));
+    endPrograms();
   };
   for (const signal of SIGNALS) process.on(signal, interrupt);
   try {
@@ -75,53 +74,50 @@ export async function setUp(options = {}) {
       if (isDone(step)) continue;
       if (count === 0 && NO_CPU_PLUGIN) console.log(NO_CPU_PLUGIN);
       count += 1;
-      await runStep(step, `[${index + 1}/${all.length}]`, lock, options);
+      console.log(`[${index + 1}/${all.length}] ${step.title}: about ${step.megabytes} MB, ${step.duration}`);
+      await runStep(step, lock, options, interruption.signal);
     }
     return count;
-  } catch (error) {
-    throw interrupted ? new SetupError("Interrupted. To go on: npm run setup", 130) : error;
   } finally {
     for (const signal of SIGNALS) process.off(signal, interrupt);
     lock.release();
   }
 }
 
-/** @param {Step} step @param {string} place @param {Lock} lock @param {Options} options */
-async function runStep(step, place, lock, options) {
-  console.log(`${place} ${step.title}: about ${step.megabytes} MB, ${step.duration}`);
+/** @param {Step} step @param {Lock} lock @param {Options} options @param {AbortSignal} interruption */
+async function runStep(step, lock, options, interruption) {
   checkRoom(step);
   const started = Date.now();
   const log = `${STATE}/${step.id}.log`;
   const descriptor = fs.openSync(log, "w");
   try {
     await step.work({
-      run: (command, args, more = {}) => runLogged(command, args, descriptor, (pid) => lock.note(pid), more),
+      async run(command, args, more = {}) {
+        const succeeded = await runLogged(command, args, descriptor, (pid) => lock.note(pid), more);
+        // A step that goes on to its next way of doing things would ignore the interruption.
+        interruption.throwIfAborted();
+        return succeeded;
+      },
     });
     console.log(`      done in ${((Date.now() - started) / 1000).toFixed(1)} s`);
   } catch (error) {
+    interruption.throwIfAborted();
     const mendable = asMendable(error);
     if (!mendable) throw error;
-    showTail(log);
+    const logged = showFailure(log) ? ` Log: ${log}.` : "";
     if (options.keepOldBuild && step === build && fs.existsSync(at("lib/lab/dist/kernel/main.js"))) {
       console.log(`${mendable.message} What was built before is used.`);
       return;
     }
-    throw new SetupError(`${explained(mendable)} Log: ${log}. To go on when it is mended: npm run setup`);
+    throw new SetupError(`${mendable.message}${logged} To go on when it is mended: npm run setup`);
   } finally {
     fs.closeSync(descriptor);
   }
 }
 
-/** @param {SetupError} error */
-function explained(error) {
-  return freeMegabytes() < FULL_MEGABYTES ? `${error.message} The disk is full.` : error.message;
-}
-
-/** Shows the last lines of a log. @param {string} log */
-function showTail(log) {
-  const lines = fs
-    .readFileSync(log, "utf8")
-    .split("\n")
-    .filter((line) => line.trim() && !line.startsWith("$ "));
-  for (const line of lines.slice(-SHOWN_LINES)) console.log(`      ${line}`);
+/** Shows what a log says went wrong, without stack frames; whether it says anything. @param {string} log */
+function showFailure(log) {
+  const lines = failureLines(fs.readFileSync(log, "utf8"), SHOWN_LINES);
+  for (const line of lines) console.log(`      ${line}`);
+  return lines.length > 0;
 }

@@ -26,6 +26,8 @@ import { ROOT } from "./places.mjs";
 
 /** Room that is asked for beside a step's own megabytes: unpacking, logs, other programs. */
 const SPARE_MEGABYTES = 50;
+/** A disk with less free space than this may have refused something. */
+const FULL_MEGABYTES = 2;
 
 /** Digest of texts, numbers and files' contents. @param {readonly (string | Buffer)[]} parts */
 export function digest(...parts) {
@@ -53,6 +55,7 @@ export async function stamped(stamp, current, work) {
   fs.rmSync(stamp, { force: true });
   const made = current();
   await work();
+  checkNotFull();
   fs.mkdirSync(path.dirname(stamp), { recursive: true });
   const unfinished = `${stamp}.new`;
   fs.writeFileSync(unfinished, made);
@@ -63,6 +66,11 @@ export async function stamped(stamp, current, work) {
 export function freeMegabytes() {
   const { bavail, bsize } = fs.statfsSync(ROOT);
   return Math.floor((bavail * bsize) / 1e6);
+}
+
+/** @throws {SetupError} if the disk is full: some programs, npm for one, then leave files cut short and report success */
+export function checkNotFull() {
+  if (freeMegabytes() < FULL_MEGABYTES) throw new SetupError(`The disk of ${ROOT} is full. Free some space.`);
 }
 
 /** @param {Step} step @throws {SetupError} if the disk has no room for it */

@@ -2,7 +2,7 @@
 import fs from "node:fs";
 import { firstLine } from "../child.mjs";
 import { npm } from "../node-modules.mjs";
-import { at, VENV_PYTHON, WORKSPACES } from "../places.mjs";
+import { at, sitePackages, VENV_PYTHON, WORKSPACES } from "../places.mjs";
 
 /** @typedef {import("../commands/doctor.mjs").Finding} Finding */
 
@@ -55,14 +55,9 @@ function npmPackage(name) {
  * @returns {string | undefined}
  */
 export function pythonPackage(name) {
-  const lib = at(".venv/lib");
-  if (!fs.existsSync(lib)) return undefined;
   const start = `${name.replaceAll("-", "_")}-`;
   const ending = ".dist-info";
-  return fs
-    .readdirSync(lib)
-    .map((folder) => at(".venv/lib", folder, "site-packages"))
-    .filter((folder) => fs.existsSync(folder))
+  return sitePackages()
     .flatMap((folder) => fs.readdirSync(folder))
     .find((entry) => entry.startsWith(start) && entry.endsWith(ending))
     ?.slice(start.length, -ending.length);
