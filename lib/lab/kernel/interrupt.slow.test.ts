@@ -55,6 +55,24 @@ describe("interrupts", () => {
     await interrupted('await sleep(1); console.log("r5"); for (;;) {}', "r5");
   });
 
+  it("break a synchronous loop in a timer, again and again", async () => {
+    for (const ready of ["r11", "r12"]) {
+      const code = `setTimeout(() => { console.log("${ready}"); for (;;) {} }, 1); await new Promise(() => {});`;
+      await interrupted(code, ready);
+    }
+    expect((await kernel.execute("await sleep(1); await new Promise((done) => setImmediate(done));")).status).toBe(
+      "ok",
+    );
+  });
+
+  it("leave the JavaScript of a library alone that has taken the signal", async () => {
+    const code = `const busy = (0, eval)("(signal) => { const end = Date.now() + 1500; while (Date.now() < end); return signal.aborted; }");
+      const { signal } = bridge; console.log("r13"); busy(signal); log.push("computed to its end"); await sleep(1);`;
+    await interrupted(code, "r13");
+    const { outputs } = await kernel.execute("log.at(-1)");
+    expect(outputs[0].content.data).toEqual({ "text/plain": "'computed to its end'" });
+  });
+
   it("let a step in flight end where the library watches the signal, and close its generator", async () => {
     // Not rewritten by the compiler, as a library is not.
     await kernel.execute(`
@@ -69,7 +87,7 @@ describe("interrupts", () => {
         } finally { log.push("saved"); }
       })\`);`);
     await interrupted("for await (const step of train(bridge.signal, sleep, log)) log.push('seen ' + step);", "r6");
-    const { outputs } = await kernel.execute("log.join()");
+    const { outputs } = await kernel.execute("log.splice(0).slice(-6).join()");
     expect(outputs[0].content.data).toEqual({ "text/plain": "'step 0,seen 0,step 1,seen 1,step 2,saved'" });
   });
 
@@ -114,6 +132,15 @@ describe("the end", () => {
     expect(await other.control("shutdown_request", { restart: true })).toEqual({ status: "ok", restart: true });
     await ended;
     await cut;
+    await other.close();
+  });
+
+  it("comes when the process that started the kernel is killed", async () => {
+    const other = await KernelClient.start(workspace.kernelMain, workspace.notebooks, { byAnother: true });
+    const closed = once(other.output, "close"); // the kernel holds its other end
+    other.output.resume();
+    other.process.kill("SIGKILL");
+    await closed;
     await other.close();
   });
 

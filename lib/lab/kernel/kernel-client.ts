@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
+import type { Readable } from "node:stream";
 import * as zmq from "zeromq";
 import { addressOf, decode, encode, NO_PARENT, type Connection, type Message } from "./wire";
 
@@ -23,6 +24,9 @@ export interface Execution {
   readonly traceback: string;
 }
 
+/** As in the kernelspec: Node would abort where a timer's callback is ended in the middle. */
+const NODE_OPTIONS = ["--no-force-async-hooks-checks"];
+
 interface Pending {
   readonly outputs: Output[];
   reply: Message | undefined;
@@ -31,8 +35,24 @@ interface Pending {
   readonly fail: (error: Error) => void;
 }
 
+export interface StartOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  /** Starts the kernel from a process that does nothing else, as Jupyter's server is another process than the client. */
+  readonly byAnother?: boolean;
+}
+
+/** The program of that process. */
+const STARTER = `
+  const { spawn } = require("node:child_process");
+  const env = { ...process.env, JPY_PARENT_PID: String(process.pid) };
+  spawn(process.execPath, process.argv.slice(1), { env, detached: true, stdio: ["ignore", "inherit", "inherit"] });
+  setInterval(() => undefined, 1e6);`;
+
 export class KernelClient {
+  /** The kernel, or what has started it. */
   readonly process: ChildProcess;
+  /** What the kernel writes to the terminal. */
+  readonly output: Readable;
   #connection: Connection;
   #folder: string;
   #session = randomUUID();
@@ -44,17 +64,20 @@ export class KernelClient {
   /** Everything that came on iopub, in its order. */
   readonly published: Message[] = [];
 
-  private constructor(main: string, folder: string, env: NodeJS.ProcessEnv) {
+  private constructor(main: string, folder: string, { env, byAnother = false }: StartOptions) {
     this.#folder = fs.mkdtempSync(path.join(path.dirname(folder), "sockets-"));
     const ports = { shell_port: 1, iopub_port: 2, stdin_port: 3, control_port: 4, hb_port: 5 };
     this.#connection = { transport: "ipc", ip: path.join(this.#folder, "s"), key: "a key", ...ports };
     const file = path.join(this.#folder, "connection.json");
     fs.writeFileSync(file, JSON.stringify(this.#connection));
-    this.process = spawn(process.execPath, [main, file], {
+    const program = [...NODE_OPTIONS, main, file];
+    const child = spawn(process.execPath, byAnother ? ["--eval", STARTER, "--", ...program] : program, {
       cwd: folder,
       env: { ...process.env, JPY_PARENT_PID: String(process.pid), ...env },
-      stdio: ["ignore", "inherit", "inherit"],
+      stdio: ["ignore", "pipe", "inherit"],
     });
+    this.process = child;
+    this.output = child.stdout;
     this.process.once("exit", (code, signal) => {
       const error = new Error(`The kernel has ended (${signal ?? code}).`);
       for (const { fail } of this.#pending.values()) fail(error);
@@ -66,8 +89,8 @@ export class KernelClient {
   }
 
   /** Starts the kernel `main` in `folder` and waits until it answers and its outputs arrive. */
-  static async start(main: string, folder: string, env: NodeJS.ProcessEnv = {}): Promise<KernelClient> {
-    const client = new KernelClient(main, folder, env);
+  static async start(main: string, folder: string, options: StartOptions = {}): Promise<KernelClient> {
+    const client = new KernelClient(main, folder, options);
     void client.#read(client.#shell);
     void client.#read(client.#control);
     void client.#read(client.#iopub);

@@ -77,7 +77,7 @@ function formatFrame(site: Site, { scripts, root, built, hidden }: TraceOptions)
     const found = builtPosition(file, line, column);
     original = found && { ...found, file: path.relative(root, found.file) };
   }
-  const text = site.toString();
+  const text = site.toString().replace(/^(async )?Object\./, "$1"); // a function of an imported module
   if (original === undefined) return { text: text.replace(root + path.sep, "") };
   const place = `${original.file}:${original.line}:${original.column}`;
   return { text: text.replace(`${file}:${line}:${column}`, place) };
