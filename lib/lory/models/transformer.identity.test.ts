@@ -75,7 +75,7 @@ test.each([0, 1, 2])("a router that is sure of expert %i equals that expert", (e
       : undefined,
   );
   const { logits_BLV, routing } = compiledForward(params, tokenTensor(tokens_BL), lory);
-  const hot_BNE = tf.oneHot(tf.fill([2, 3], expert, "int32"), lory.numExperts, 1, 0, "float32");
+  const hot_BNE = tf.cast(tf.oneHot(tf.fill([2, 3], expert, "int32"), lory.numExperts), "float32");
   expect(routing.length).toBe(lory.numLayers);
   routing.forEach((weights_BNE) => expectClose(weights_BNE, hot_BNE, EXACT));
   expectClose(logits_BLV, logits(onlyExpert(params, expert), tokens_BL, dense), REORDERED);

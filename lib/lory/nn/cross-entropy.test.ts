@@ -11,7 +11,7 @@ beforeAll(useTestBackend);
 /** `-log softmax` of the targets by a one-hot product, which tfjs differentiates by itself. */
 function plain(logits_V: tf.Tensor, targets: tf.Tensor): tf.Tensor {
   const vocabSize = logits_V.shape[logits_V.rank - 1];
-  const hot_V = tf.oneHot(targets, vocabSize, 1, 0, "float32");
+  const hot_V = tf.cast(tf.oneHot(targets, vocabSize), "float32");
   return tf.neg(tf.sum(tf.mul(tf.logSoftmax(logits_V), hot_V), -1));
 }
 

@@ -22,17 +22,25 @@ export function crossEntropyNats(logits_V: tf.Tensor, targets: tf.Tensor): tf.Te
       const targets_R = tf.reshape(targets, [-1]);
       const max_R1 = tf.max(logits_RV, -1, true);
       const logSum_R1 = tf.log(tf.sum(tf.exp(tf.sub(logits_RV, max_R1)), -1, true));
-      const picked_R1 = tf.gather(logits_RV, tf.reshape<tf.Rank.R2>(targets_R, [-1, 1]), 1, 1);
+      const picked_R = tf.gatherND(logits_RV, rowAndTarget(targets_R));
       save([logits_RV, max_R1, logSum_R1, targets_R]);
-      return tf.reshape(tf.sub(logSum_R1, tf.sub(picked_R1, max_R1)), targets.shape);
+      const shifted_R1 = tf.sub(tf.reshape(picked_R, [-1, 1]), max_R1);
+      return tf.reshape(tf.sub(logSum_R1, shifted_R1), targets.shape);
     },
     (dy, [logits_RV, max_R1, logSum_R1, targets_R]) => {
       const probs_RV = tf.exp(tf.sub(tf.sub(logits_RV, max_R1), logSum_R1));
-      const hot_RV = tf.oneHot(targets_R, vocabSize, 1, 0, "float32");
+      const pieces_1V = tf.range(0, vocabSize, 1, "int32");
+      const hot_RV = tf.cast(tf.equal(tf.reshape(targets_R, [-1, 1]), tf.reshape(pieces_1V, [1, -1])), "float32");
       const dLogits_RV = tf.mul(tf.sub(probs_RV, hot_RV), tf.reshape(dy, [-1, 1]));
       return [tf.reshape(dLogits_RV, logits_V.shape)];
     },
   );
+}
+
+/** [R, 2]: each row's number and its target. */
+function rowAndTarget(targets_R: tf.Tensor): tf.Tensor {
+  const rows_R = tf.range(0, targets_R.size, 1, "int32");
+  return tf.concat([tf.reshape(rows_R, [-1, 1]), tf.reshape(targets_R, [-1, 1])], 1);
 }
 
 /** The mean of `crossEntropyNats` over all targets, a scalar. */

@@ -14,10 +14,11 @@ export function embedding(table_VD: tf.Tensor, tokens: tf.Tensor): tf.Tensor {
   return withGradient(
     [table_VD],
     ([table], save) => {
-      const flat = tf.reshape<tf.Rank.R1>(tokens, [-1]);
-      save([flat]);
-      return tf.reshape(tf.gather(table, flat), [...tokens.shape, dModel]);
+      const flat_R = tf.reshape<tf.Rank.R1>(tokens, [-1]);
+      save([flat_R]);
+      return tf.reshape(tf.gather(table, flat_R), [...tokens.shape, dModel]);
     },
-    (dy, [flat]) => [tf.unsortedSegmentSum(tf.reshape(dy, [-1, dModel]), flat as tf.Tensor1D, vocabSize)],
+    // Rows of the same token add up in a scatter.
+    (dy, [flat_R]) => [tf.scatterND(tf.reshape(flat_R, [-1, 1]), tf.reshape(dy, [-1, dModel]), [vocabSize, dModel])],
   );
 }
