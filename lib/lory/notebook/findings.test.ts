@@ -30,7 +30,7 @@ describe("perplexityTable", () => {
     const expected = [5, (4.8 + 3 * 4.9) / 4, 5, 4.8, 5, 4.9].map(Math.exp);
     numbers.forEach((value, i) => expect(value).toBeCloseTo(expected[i], 8));
     const mean = others[2].split(",");
-    expect(mean.slice(0, 2)).toEqual(["mean of the losses", "768"]);
+    expect(mean.slice(0, 2)).toEqual(["geometric mean", "768"]);
     expect(Number(mean[6])).toBeCloseTo(Math.exp(4), 8);
   });
 

@@ -36,7 +36,7 @@ export function perplexityTable(models: readonly EvaluatedModel[]): Table {
     ...Object.fromEntries(columns.map(({ title, model, loss }) => [title, perplexity(loss(model.domains[d]))])),
   }));
   const mean: Row = {
-    domain: "mean of the losses",
+    domain: "geometric mean",
     tokens: models[0].domains.reduce((sum, { tokens }) => sum + tokens, 0),
     ...Object.fromEntries(
       columns.map(({ title, model, loss }) => [title, perplexity(meanOf(model.domains.map(loss)))]),

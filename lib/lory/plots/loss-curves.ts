@@ -56,7 +56,7 @@ export function lossCurves(curves: readonly LossCurve[], options: LossCurvesOpti
     height: gaps.length ? Math.round(STYLE.height * 1.4) : STYLE.height,
     xaxis: axis("training tokens", { range, tickformat: "~s", anchor: gaps.length ? "y2" : "y" }),
     yaxis: axis("loss (nats per token)", { domain: lossDomain }),
-    legend: { x: 1, y: 1, xanchor: "right", yanchor: "top", tracegroupgap: 0, bgcolor: "rgba(255,255,255,0.8)" },
+    legend: { x: 1, y: 1, xanchor: "right", yanchor: "bottom", orientation: "h", tracegroupgap: 0 },
     hovermode: "x unified",
   });
   if (!gaps.length) return { data, layout };
