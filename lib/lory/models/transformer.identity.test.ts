@@ -38,11 +38,11 @@ function onlyExpert(params: Params, e: number): Params {
   return { ...params, layers };
 }
 
-const gradients = (params: Params, config: ModelConfig): Map<string, tf.Tensor> =>
+const gradients = (params: Params, config: ModelConfig): ReturnType<typeof lossGradients> =>
   lossGradients(params, tokenTensor(tokens_BM), config);
 
 test("one expert equals the dense model, forward and gradients", () => {
-  const one = { ...lory, numExperts: 1 };
+  const one = { ...lory, numLayers: 1, numExperts: 1 };
   const params = randomParams(one, 3);
   const asDense = onlyExpert(params, 0);
   expectClose(logits(params, tokens_BL, one), logits(asDense, tokens_BL, dense), REORDERED);
@@ -50,11 +50,11 @@ test("one expert equals the dense model, forward and gradients", () => {
   const [actual, expected] = [gradients(params, one), gradients(asDense, dense)];
   for (const [name, grad] of expected) {
     const bank = actual.get(name.replace("gateUp_DG", "gateUp_EDG").replace("down_FD", "down_EFD"))!;
-    expectClose(tf.reshape(bank, grad.shape), grad, REORDERED);
+    expectClose(bank.values, grad.values, REORDERED);
   }
   // A softmax over one expert is 1, whatever the router says.
   for (let y = 0; y < one.numLayers; y++) {
-    expectClose(actual.get(`layers.${y}.ffn.router_DE`)!, tf.zeros([one.dModel, 1]), EXACT);
+    expectClose(actual.get(`layers.${y}.ffn.router_DE`)!.values, new Float32Array(one.dModel), EXACT);
   }
 });
 
@@ -97,17 +97,18 @@ test("equal experts equal the dense model, whatever the router says", () => {
 });
 
 test("with one segment the router's gradient is exactly 0, and every expert has one", () => {
-  const config = { ...lory, segmentLength: lory.contextLength };
+  const config = { ...lory, numLayers: 1, segmentLength: lory.contextLength };
   for (const [name, grad] of gradients(randomParams(config, 6), config)) {
-    const largest = tf.max(tf.abs(grad)).dataSync()[0];
+    const largest = Math.max(...grad.values.map(Math.abs));
     if (name.endsWith("router_DE")) expect(largest).toBe(0);
     else expect(largest).toBeGreaterThan(0);
   }
 });
 
 test("with two segments and more, every router has a gradient", () => {
-  for (const [name, grad] of gradients(randomParams(lory, 6), lory)) {
-    if (name.endsWith("router_DE")) expect(tf.max(tf.abs(grad)).dataSync()[0]).toBeGreaterThan(1e-6);
+  const config = { ...lory, numLayers: 1 };
+  for (const [name, grad] of gradients(randomParams(config, 6), config)) {
+    if (name.endsWith("router_DE")) expect(Math.max(...grad.values.map(Math.abs))).toBeGreaterThan(1e-6);
   }
 });
 

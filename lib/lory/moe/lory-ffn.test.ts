@@ -24,11 +24,11 @@ test("merging equals the loop over experts, row by row", () => {
   const bank = experts();
   const weights_RE = tf.softmax(randomTensor<tf.Rank.R2>([5, E], 4));
   const { gateUp_RDG, down_RFD } = mergeExperts(bank, weights_RE);
-  weights_RE.arraySync().forEach((weights_E, r) => {
-    const loop = (stack: tf.Tensor): tf.Tensor => tf.addN(weights_E.map((w, e) => tf.mul(at(stack, e), w)));
-    expectClose(at(gateUp_RDG, r), loop(bank.gateUp_EDG), CLOSE);
-    expectClose(at(down_RFD, r), loop(bank.down_EFD), CLOSE);
-  });
+  const rows = weights_RE.arraySync();
+  const loop = (stack: tf.Tensor): tf.Tensor =>
+    tf.stack(rows.map((weights_E) => tf.addN(weights_E.map((w, e) => tf.mul(at(stack, e), w)))));
+  expectClose(gateUp_RDG, loop(bank.gateUp_EDG), CLOSE);
+  expectClose(down_RFD, loop(bank.down_EFD), CLOSE);
 });
 
 test.each([
@@ -41,29 +41,31 @@ test.each([
   const [bank, x_BLD] = [experts(), randomTensor<tf.Rank.R3>([B, length, D], 5)];
   const { y_BLD, weights_BNE } = loryFfn(bank, x_BLD, segmentLength, { mode: "causal_segment" });
   expect(weights_BNE.shape).toEqual([B, Math.ceil(length / segmentLength), E]);
-  weights_BNE.arraySync().forEach((weights_NE, b) =>
-    weights_NE.forEach((weights_E, n) => {
-      expectClose([weights_E.reduce((sum, w) => sum + w, 0)], [1], CLOSE);
+  expectClose(tf.sum(weights_BNE, -1), tf.ones([B, weights_BNE.shape[1]]), CLOSE);
+  const rows = weights_BNE.arraySync().map((weights_NE, b) => {
+    const segments = weights_NE.map((weights_E, n) => {
       const start = n * segmentLength;
-      const span = [1, Math.min(segmentLength, length - start), -1];
+      const span_TD = tf.slice(x_BLD, [b, start, 0], [1, Math.min(segmentLength, length - start), -1]);
       const merged = mergeExperts(bank, tf.tensor2d([weights_E]));
-      const dense = { gateUp_DG: at(merged.gateUp_RDG, 0), down_FD: at(merged.down_RFD, 0) };
-      expectClose(tf.slice(y_BLD, [b, start, 0], span), denseFfn(dense, tf.slice(x_BLD, [b, start, 0], span)), CLOSE);
-    }),
-  );
+      return denseFfn({ gateUp_DG: at(merged.gateUp_RDG, 0), down_FD: at(merged.down_RFD, 0) }, span_TD);
+    });
+    return tf.concat(segments, 1);
+  });
+  expectClose(y_BLD, tf.concat(rows, 0), CLOSE);
 });
 
 test("prompt routing merges once for each row, from its prompt's mean", () => {
   const [bank, x_BLD] = [experts(), randomTensor<tf.Rank.R3>([B, 7, D], 6)];
   const promptLength_B = tf.tensor1d([2, 7], "int32");
   const { y_BLD, weights_BNE } = loryFfn(bank, x_BLD, 4, { mode: "prompt", promptLength_B });
-  [2, 7].forEach((promptLength, b) => {
-    const row = tf.slice(x_BLD, [b, 0, 0], [1, -1, -1]);
-    const mean_1D = tf.mean(tf.slice(row, [0, 0, 0], [1, promptLength, -1]), 1);
+  const rows = [2, 7].map((promptLength, b) => {
+    const row_1LD = tf.slice(x_BLD, [b, 0, 0], [1, -1, -1]);
+    const mean_1D = tf.mean(tf.slice(row_1LD, [0, 0, 0], [1, promptLength, -1]), 1);
     const weights_1E = tf.softmax(tf.matMul(mean_1D, bank.router_DE)) as tf.Tensor2D;
-    expectClose(tf.slice(weights_BNE, [b, 0, 0], [1, -1, -1]), tf.expandDims(weights_1E, 0), CLOSE);
     const merged = mergeExperts(bank, weights_1E);
     const dense = { gateUp_DG: at(merged.gateUp_RDG, 0), down_FD: at(merged.down_RFD, 0) };
-    expectClose(tf.slice(y_BLD, [b, 0, 0], [1, -1, -1]), denseFfn(dense, row), CLOSE);
+    return { weights_1E, y_1LD: denseFfn(dense, row_1LD) };
   });
+  expectClose(weights_BNE, tf.stack(rows.map(({ weights_1E }) => weights_1E)), CLOSE);
+  expectClose(y_BLD, tf.concat(rows.map(({ y_1LD }) => y_1LD)), CLOSE);
 });

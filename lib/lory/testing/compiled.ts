@@ -1,11 +1,34 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { jit } from "tfjs-backend-xla";
-import { forward, listToParams, lossNats, paramsToList, type ModelConfig, type Params } from "../models";
+import type { ShapedValues } from "tfjs-backend-xla/testing";
+import {
+  forward,
+  listToParams,
+  lossNats,
+  mergeForPrompt,
+  paramsToList,
+  type ModelConfig,
+  type Params,
+} from "../models";
 
 /** `forward` with causal segment routing, as one program where the backend compiles. */
 export const compiledForward = jit(
   (params: Params, tokens_BL: tf.Tensor2D, config: ModelConfig) => forward(params, tokens_BL, config),
   { name: "forward" },
+);
+
+/** `forward` with prompt routing. */
+export const compiledPromptForward = jit(
+  (params: Params, tokens_BL: tf.Tensor2D, promptLength_B: tf.Tensor1D, config: ModelConfig) =>
+    forward(params, tokens_BL, config, { mode: "prompt", promptLength_B }),
+  { name: "forward of a prompt" },
+);
+
+/** The FFNs that `mergeForPrompt` makes. */
+export const compiledMerge = jit(
+  (params: Params, tokens_BL: tf.Tensor2D, promptLength_B: tf.Tensor1D, config: ModelConfig) =>
+    mergeForPrompt(params, tokens_BL, promptLength_B, config).layers.map(({ ffn }) => ffn),
+  { name: "merge for a prompt" },
 );
 
 /** `forward` of all tokens but the last, and the loss of predicting all but the first. */
@@ -28,8 +51,17 @@ const gradientList = jit(
   { name: "gradients" },
 );
 
-/** The gradient of the loss by every parameter, by name. */
-export function lossGradients(params: Params, tokens_BM: tf.Tensor2D, config: ModelConfig): Map<string, tf.Tensor> {
+/** The gradient of the loss by every parameter, by name, read from the device. */
+export function lossGradients(
+  params: Params,
+  tokens_BM: tf.Tensor2D,
+  config: ModelConfig,
+): Map<string, ShapedValues & { values: Float32Array }> {
   const grads = gradientList(params, tokens_BM, config);
-  return new Map(paramsToList(params).map(({ name }, i) => [name, grads[i]]));
+  return new Map(
+    paramsToList(params).map(({ name }, i) => [
+      name,
+      { shape: grads[i].shape, values: grads[i].dataSync<"float32">(), dtype: grads[i].dtype },
+    ]),
+  );
 }

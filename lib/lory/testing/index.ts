@@ -3,3 +3,4 @@ export * from "./draws";
 export * from "./random-model";
 export * from "./random-tensor";
 export * from "./compiled";
+export * from "./compare-forward";
