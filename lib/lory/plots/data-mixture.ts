@@ -35,7 +35,7 @@ export function dataMixture(domains: readonly DomainSize[], title = "Training da
   const layout = paperLayout(title, `${count.format(total)} tokens; share and documents beside each bar`, {
     xaxis: axis("training tokens", { tickformat: "~s", range: [0, largest * 1.42 || 1] }),
     yaxis: axis("", { showgrid: false, ticklen: 0 }),
-    height: 110 + 34 * Math.max(3, ascending.length),
+    height: 118 + 34 * Math.max(3, ascending.length),
     bargap: 0.35,
   });
   return { data: [bars], layout };

@@ -75,7 +75,7 @@ export function paperLayout(title: string, note: string, overrides: JsonObject =
     plot_bgcolor: STYLE.paper,
     width: STYLE.width,
     height,
-    margin: { l: 62, r: 18, t: note ? 70 : 50, b: 54 },
+    margin: { l: 62, r: 18, t: note ? 78 : 50, b: 54 },
     hovermode: "closest",
     ...overrides,
   };
