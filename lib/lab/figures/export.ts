@@ -4,7 +4,7 @@ import { figureTitle, type Figure, type JsonObject } from "lory/plots";
 import { BrowserError } from "./browser";
 import { replaceFile } from "../results/files";
 import { resultsFolder } from "../results/project";
-import { FIGURE_FORMATS, type FigureFormat, renderFigure, type RenderOptions } from "./render";
+import { FIGURE_FORMATS, type FigureFormat, figureSize, renderFigure, type RenderOptions } from "./render";
 
 export interface ExportOptions extends RenderOptions {
   /** Folder that the files go to; default: `results/figures` of the clone. */
@@ -59,11 +59,16 @@ export async function exportFigure(figure: Figure, name: string, options: Export
     if (!bridge || !(error instanceof BrowserError)) throw error;
     console.warn(error.message);
   }
-  bridge?.show({
-    "application/vnd.plotly.v1+json": signed,
-    ...(png && { "image/png": png.toString("base64") }),
-    "text/plain": `[figure: ${figureTitle(figure) || name}]`,
-  });
+  // The picture has more pixels than it is wide, so front ends are told how wide.
+  const size = figureSize(signed, options);
+  bridge?.show(
+    {
+      "application/vnd.plotly.v1+json": signed,
+      ...(png && { "image/png": png.toString("base64") }),
+      "text/plain": `[figure: ${figureTitle(figure) || name}]`,
+    },
+    png && { metadata: { "image/png": size } },
+  );
   return formats.map(fileOf).filter((file) => written.has(file));
 }
 

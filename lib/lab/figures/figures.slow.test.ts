@@ -2,8 +2,9 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import type { KernelBridge } from "lory/notebook";
 import { lossCurves, routingHeatmap, type Figure } from "lory/plots";
-import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { closeBrowser, exportFigure, installedBrowsers, launchBrowser, packagedChromium, renderFigure } from ".";
 
 const figure: Figure = lossCurves([
@@ -124,6 +125,27 @@ describe("exportFigure", () => {
     const saved = JSON.parse(fs.readFileSync(path.join(folder, "loss.json"), "utf8")) as Figure;
     expect(saved.layout.meta).toEqual({ runs: ["dense-1a2b", "lory-3c4d"] });
     expect(saved.data).toEqual(figure.data);
+  });
+});
+
+describe("exportFigure in a notebook", () => {
+  it("shows JSON for interactive use, and a picture with its size for where that is not drawn", async () => {
+    const shown: unknown[][] = [];
+    const bridge: KernelBridge = {
+      signal: new AbortController().signal,
+      show: (...args) => shown.push(args),
+      clear: () => undefined,
+    };
+    vi.stubGlobal(Symbol.for("lory.kernel"), bridge);
+    await exportFigure(figure, "loss", { dir: folder, formats: ["json"] });
+    vi.unstubAllGlobals();
+    const png = (await renderFigure(figure, "png")).toString("base64");
+    const bundle = {
+      "application/vnd.plotly.v1+json": figure,
+      "image/png": png,
+      "text/plain": "[figure: Training loss]",
+    };
+    expect(shown).toEqual([[bundle, { metadata: { "image/png": { width: 640, height: 380 } } }]]);
   });
 });
 

@@ -78,10 +78,7 @@ async function draw(
   format: "pdf" | "svg" | "png",
   options: RenderOptions,
 ): Promise<Buffer> {
-  const size = {
-    width: options.width ?? numberOr(figure.layout.width, STYLE.width),
-    height: options.height ?? numberOr(figure.layout.height, STYLE.height),
-  };
+  const size = figureSize(figure, options);
   const image = {
     ...size,
     format: format === "png" ? "png" : "svg",
@@ -150,6 +147,11 @@ async function evaluate(browser: Browser, expression: string): Promise<unknown> 
   return result.value;
 }
 
-function numberOr(value: unknown, otherwise: number): number {
-  return typeof value === "number" ? value : otherwise;
+/** How large a figure is drawn, in CSS pixels. */
+export function figureSize(figure: Figure, { width, height }: RenderOptions): { width: number; height: number } {
+  const own = (value: unknown, otherwise: number) => (typeof value === "number" ? value : otherwise);
+  return {
+    width: width ?? own(figure.layout.width, STYLE.width),
+    height: height ?? own(figure.layout.height, STYLE.height),
+  };
 }
