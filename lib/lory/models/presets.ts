@@ -46,7 +46,7 @@ const preset = (size: Size, numExperts: number): ModelConfig => ({
   initStd: 0.02,
 });
 
-/** The paper's set-up (section 4.1, Table 4): LLaMA's 32 000 pieces, L = 4096, T = 256; d' by LLaMA's rule. */
+/** The paper's set-up: LLaMA's 32 000 pieces, L = 4096, T = 256; d' by LLaMA's rule. */
 const paper = (dModel: number, numLayers: number, numHeads: number): Size => ({
   vocabSize: 32_000,
   contextLength: 4096,

@@ -1,7 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-backend-wasm";
-import "@tensorflow/tfjs-layers"; // registers the gradients
 import "tfjs-backend-xla";
 
 /**
