@@ -7,6 +7,7 @@ import { at, ROOT, VENV_PYTHON } from "./places.mjs";
 /** Signals that the terminal sends to all programs at once, and others that reach this process alone and are passed on. */
 const FROM_TERMINAL = "SIGINT";
 const PASSED_ON = /** @type {const} */ (["SIGTERM", "SIGHUP"]);
+const PARENT_POLL_MS = 500;
 const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1, SIGKILL: 9 };
 
 /**
@@ -21,11 +22,15 @@ export function runInTerminal(command, args, env) {
   const wait = () => undefined;
   /** @param {NodeJS.Signals} signal */
   const pass = (signal) => child.kill(signal);
+  // npm's shell does not pass signals on: when npm is ended, this process gets another parent, and ends its program.
+  const parent = process.ppid;
+  const watch = setInterval(() => process.ppid !== parent && pass("SIGTERM"), PARENT_POLL_MS);
   process.on(FROM_TERMINAL, wait);
   for (const signal of PASSED_ON) process.on(signal, pass);
   return new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (code, signal) => {
+      clearInterval(watch);
       process.off(FROM_TERMINAL, wait);
       for (const name of PASSED_ON) process.off(name, pass);
       const number = signal ? (SIGNAL_NUMBERS[/** @type {keyof typeof SIGNAL_NUMBERS} */ (signal)] ?? 0) : 0;
