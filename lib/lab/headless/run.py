@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import os
 import pathlib
+import queue
 import re
 import signal
 import sys
@@ -90,16 +91,27 @@ class Client(NotebookClient):
         self.reset_execution_trackers()
         async with self.async_setup_kernel():
             self.listen_to_signals()
-            info = await self.async_wait_for_reply(self.kc.kernel_info())
-            if info is not None:
-                self.nb.metadata["language_info"] = info["content"]["language_info"]
+            info = await self.answer_to(self.kc.kernel_info())
+            self.nb.metadata["language_info"] = info["content"]["language_info"]
+            # The kernel compiles only some seconds after it has answered first; they count for no cell.
+            await self.answer_to(self.kc.is_complete(""))
             for index, cell in enumerate(self.nb.cells):
                 if cell.cell_type == "code" and cell.source.strip():
                     await self.run_cell(index, cell)
-            reply = await self.async_wait_for_reply(self.kc.execute("", silent=True, store_history=False))
-            if reply is not None and reply["content"]["status"] == "error":
-                content = reply["content"]
+            reply = await self.answer_to(self.kc.execute("", silent=True, store_history=False))
+            content = reply["content"]
+            if content["status"] == "error":
                 raise CellExecutionError("\n".join(content["traceback"]), content["ename"], content["evalue"])
+
+    async def answer_to(self, request: str):
+        """The kernel's reply to the request with this id."""
+        try:
+            while True:
+                reply = await self.kc.get_shell_msg(timeout=self.startup_timeout)
+                if reply["parent_header"].get("msg_id") == request:
+                    return reply
+        except queue.Empty:
+            raise DeadKernelError(f"The kernel did not answer in {self.startup_timeout} s") from None
 
     async def run_cell(self, index: int, cell) -> None:
         start = time.monotonic()

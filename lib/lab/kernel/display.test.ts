@@ -21,6 +21,16 @@ describe("the value that ends a cell", () => {
     expect(await bundleOf(new Figure())).toEqual({ "text/plain": "own" });
   });
 
+  it("is drawn where it is a plotly figure", async () => {
+    const figure = { data: [{ y: [1] }], layout: { title: { text: "<b>Loss</b><br>small print" } } };
+    expect(await bundleOf(figure)).toEqual({
+      "application/vnd.plotly.v1+json": figure,
+      "text/plain": "[figure: Loss]",
+    });
+    expect(Object.keys(await bundleOf({ data: [1], layout: {}, other: 1 }))).toEqual(["text/plain"]);
+    expect(Object.keys(await bundleOf({ data: [1] }))).toEqual(["text/plain"]);
+  });
+
   it("is printed where its display method gives nothing, and fails where that fails", async () => {
     expect(await bundleOf({ [DISPLAY]: () => undefined, a: 1 })).toEqual({
       "text/plain": expect.stringContaining("a: 1") as unknown,

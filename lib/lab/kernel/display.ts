@@ -53,10 +53,30 @@ function displayMethod(value: unknown): (() => unknown) | undefined {
   return typeof method === "function" ? (method.bind(value) as () => unknown) : undefined;
 }
 
+interface PlotlyFigure {
+  readonly data: readonly unknown[];
+  readonly layout: { readonly title?: { readonly text?: unknown } };
+}
+
+/** Whether `value` is what plotly draws: an object of nothing but traces, a layout and how to show them. */
+function isFigure(value: unknown): value is PlotlyFigure {
+  if (typeof value !== "object" || value === null) return false;
+  const { data, layout } = value as Partial<PlotlyFigure>;
+  const known = Object.keys(value).every((key) => ["data", "layout", "config", "frames"].includes(key));
+  return known && Array.isArray(data) && typeof layout === "object";
+}
+
+function figureBundle(figure: PlotlyFigure): MimeBundle {
+  const { text } = figure.layout.title ?? {};
+  const title = typeof text === "string" ? text.replace(/<br>[^]*|<[^>]*>/g, "") : "untitled";
+  return { "application/vnd.plotly.v1+json": figure, "text/plain": `[figure: ${title}]` };
+}
+
 /** How the value that ends a cell is shown. Rejects where the value's own display method does. */
 export async function bundleOf(value: unknown): Promise<MimeBundle> {
   const data = await displayMethod(value)?.();
   if (typeof data === "object" && data !== null) return portable(data as MimeBundle);
+  if (isFigure(value)) return figureBundle(value);
   return {
     "text/plain": util.inspect(value, { colors: false, depth: 4, maxArrayLength: 50, maxStringLength: 10_000 }),
   };

@@ -42,6 +42,14 @@ describe("an error", () => {
     );
   });
 
+  it("shows the part of a long line that matters", () => {
+    const long = { ...cell, source: () => `${"a".repeat(150)}b${"c".repeat(100)}` };
+    const text = plain(describeError(failure("bad", "    at cell-4:1:151"), new Map([["cell-4", long]])).traceback);
+    const [shown, caret] = text.split("\n").slice(2);
+    expect(shown).toHaveLength(8 + 89);
+    expect(shown[caret.indexOf("^")]).toBe("b");
+  });
+
   it("shows where it was awaited when no frame lies in a cell", () => {
     const error = failure("bad", "    at later (lib/lory/a.ts:3:1)");
     awaitedAt.set(error, "cell-4:3");

@@ -15,18 +15,28 @@ export interface ErrorContent {
 type Scripts = ReadonlyMap<string, Script>;
 
 const MAX_DIAGNOSTICS = 20;
+/** Columns of a source line that are shown. */
+const EXCERPT_COLUMNS = 88;
 
 export const red = (text: string): string => `\u001b[31m${text}\u001b[39m`;
 const dim = (text: string): string => `\u001b[2m${text}\u001b[22m`;
 
+/** The part of a long line that starts at `from`, so that a front end need not wrap it. */
+function clip(text: string, from: number): string {
+  const end = from + EXCERPT_COLUMNS;
+  return `${from > 0 ? "…" : ""}${text.slice(from > 0 ? from + 1 : 0, end)}${text.length > end ? "…" : ""}`;
+}
+
 /** The lines around a position, with a caret under its column. */
 function excerpt(source: string, line: number, column: number | undefined, around: number): string[] {
   const lines = source.split("\n");
+  const from = Math.max(0, (column ?? 1) - EXCERPT_COLUMNS + EXCERPT_COLUMNS / 4);
   const shown: string[] = [];
   for (let n = Math.max(1, line - around); n <= Math.min(lines.length, line + around); n++) {
     const label = String(n).padStart(4);
-    shown.push(n === line ? `${red(`>${label} |`)} ${lines[n - 1]}` : dim(` ${label} | ${lines[n - 1]}`));
-    if (n === line && column !== undefined) shown.push(" ".repeat(8 + column - 1) + red("^"));
+    const text = clip(lines[n - 1], from);
+    shown.push(n === line ? `${red(`>${label} |`)} ${text}` : dim(` ${label} | ${text}`));
+    if (n === line && column !== undefined) shown.push(" ".repeat(8 + column - 1 - from) + red("^"));
   }
   return shown;
 }

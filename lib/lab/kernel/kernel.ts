@@ -240,7 +240,6 @@ export class Kernel implements Listener {
     if (this.#closing) return;
     this.#closing = true;
     this.#streams.flush();
-    this.#running?.guard.interrupt();
     void this.#channels.close().then(this.#exit);
   }
 

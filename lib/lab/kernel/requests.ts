@@ -62,8 +62,10 @@ export class Requests {
   #inspect({ code, cursor_pos }: CodeAtCursor): object {
     const at = toUnits(code, cursor_pos);
     const found = this.#runner.inspect(code, at) ?? this.#runner.inspect(code, calleeEnd(code, at));
-    const text = found === undefined ? "" : printQuickInfo(found);
-    if (text === "") return { status: "ok", found: false, data: {}, metadata: {} };
+    const printed = found === undefined ? "" : printQuickInfo(found);
+    if (printed === "") return { status: "ok", found: false, data: {}, metadata: {} };
+    // That a name is exported by way of another file is of no interest.
+    const text = printed.replace(/^\(alias\) ([^]*?)\n(?:import|export) .*/, "$1");
     const [signature, ...notes] = text.split("\n\n");
     const markdown = `\`\`\`typescript\n${signature}\n\`\`\`\n\n${notes.join("\n\n")}`;
     return { status: "ok", found: true, data: { "text/plain": text, "text/markdown": markdown }, metadata: {} };
