@@ -8,9 +8,8 @@ export type PluginKind = "cpu" | "cuda";
 interface PluginSource {
   /** Environment variable that names the shared library, and wins over all else. */
   readonly variable: string;
-  /** The Python wheel that carries the plugin, and the library's place in it. */
-  readonly wheel: string;
-  readonly library: string;
+  /** The Python wheels that carry the plugin, and the library's place in each. */
+  readonly wheels: Readonly<Record<string, string>>;
   /** The command that installs it. */
   readonly command: string;
 }
@@ -18,14 +17,15 @@ interface PluginSource {
 const SOURCES = {
   cpu: {
     variable: "LORY_PJRT_CPU_PLUGIN",
-    wheel: "lammps-jax-pjrt-cpu",
-    library: "lammps_jax_pjrt_cpu/pjrt_c_api_cpu_plugin.so",
+    wheels: {
+      "lammps-jax-pjrt-cpu": "lammps_jax_pjrt_cpu/pjrt_c_api_cpu_plugin.so", // x86-64
+      "xla-cpu-pjrt": "xla_plugins/xla_cpu_pjrt/xla_cpu_pjrt.so", // 64-bit Arm
+    },
     command: "npm run setup",
   },
   cuda: {
     variable: "LORY_PJRT_CUDA_PLUGIN",
-    wheel: "jax-cuda13-pjrt",
-    library: "jax_plugins/xla_cuda13/xla_cuda_plugin.so",
+    wheels: { "jax-cuda13-pjrt": "jax_plugins/xla_cuda13/xla_cuda_plugin.so" },
     command: "npm run setup -- --cuda",
   },
 } satisfies Record<PluginKind, PluginSource>;
@@ -45,12 +45,15 @@ export function findPlugin(kind: PluginKind, startingFrom: readonly string[] = [
     return file;
   }
   const environments = [...new Set([...startingFrom.flatMap(upward)].map((dir) => path.join(dir, ".venv")))];
-  const found = environments.flatMap(sitePackages).map((dir) => path.join(dir, source.library));
+  const libraries = Object.values<string>(source.wheels);
+  const found = environments
+    .flatMap(sitePackages)
+    .flatMap((dir) => libraries.map((library) => path.join(dir, library)));
   const plugin = found.find((file) => existsSync(file));
   if (plugin !== undefined) return plugin;
   const looked = environments.filter((dir) => existsSync(dir));
   throw new PluginError(
-    `no PJRT plugin for ${kind}: ${source.variable} is not set, and ${source.wheel} is not installed in ` +
+    `no PJRT plugin for ${kind}: ${source.variable} is not set, and ${Object.keys(source.wheels).join(" or ")} is not installed in ` +
       `${looked.length ? looked.join(" or ") : `a .venv at or above ${startingFrom.join(" or ")}`}. ` +
       `Install it with: ${source.command}`,
   );

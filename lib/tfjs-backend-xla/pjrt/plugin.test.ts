@@ -83,9 +83,10 @@ describe("checkApiVersion", () => {
 });
 
 describe("findPlugin", () => {
-  const library = "lammps_jax_pjrt_cpu/pjrt_c_api_cpu_plugin.so";
+  const x64 = "lammps_jax_pjrt_cpu/pjrt_c_api_cpu_plugin.so";
+  const arm64 = "xla_plugins/xla_cpu_pjrt/xla_cpu_pjrt.so";
 
-  function environment(folder: string): string {
+  function environment(folder: string, library = x64): string {
     const file = path.join(scratch, folder, ".venv/lib/python3.99/site-packages", library);
     mkdirSync(path.dirname(file), { recursive: true });
     writeFileSync(file, "");
@@ -109,6 +110,12 @@ describe("findPlugin", () => {
     expect(findPlugin("cpu", [path.join(scratch, "outer/inner/deep")])).toBe(outer);
     const inner = environment("outer/inner");
     expect(findPlugin("cpu", [path.join(scratch, "outer/inner/deep")])).toBe(inner);
+  });
+
+  it("takes the wheel of another processor", () => {
+    vi.stubEnv("LORY_PJRT_CPU_PLUGIN", "");
+    const plugin = environment("arm", arm64);
+    expect(findPlugin("cpu", [path.join(scratch, "arm")])).toBe(plugin);
   });
 
   it("says where it looked and how to install what is missing", () => {
