@@ -77,6 +77,7 @@ class Client(NotebookClient):
         super().__init__(notebook, **options)
         self.progress = progress
         self.interrupts = 0
+        self.running = None
 
     def process_message(self, msg, cell, cell_index):
         content = msg["content"]
@@ -116,12 +117,9 @@ class Client(NotebookClient):
     async def run_cell(self, index: int, cell) -> None:
         start = time.monotonic()
         self.progress.start_cell(index + 1, cell.source)
+        self.running = cell
         try:
             await self.async_execute_cell(cell, index)
-        except (CellTimeoutError, DeadKernelError) as error:
-            name, text = type(error).__name__, first_line(error)
-            cell.outputs.append(nbformat.v4.new_output("error", ename=name, evalue=text, traceback=[f"{name}: {text}"]))
-            raise
         finally:
             self.progress.end_cell(time.monotonic() - start)
 
@@ -188,7 +186,11 @@ def run(path: pathlib.Path, target: pathlib.Path, options: argparse.Namespace) -
     except CellExecutionError as error:
         problem = traceback_of(notebook, error)
     except (CellTimeoutError, DeadKernelError) as error:
-        problem = f"{type(error).__name__}: {first_line(error)}"
+        name, text = type(error).__name__, first_line(error)
+        problem = f"{name}: {text}"
+        if client.running is not None:
+            shown = nbformat.v4.new_output("error", ename=name, evalue=text, traceback=[problem])
+            client.running.outputs.append(shown)
     write(notebook, target)
     state = "FAILED" if problem else "done"
     progress.say(f"[{path.stem}] {state} in {time.monotonic() - start:.1f} s: {os.path.relpath(target)}")
