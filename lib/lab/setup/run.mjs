@@ -20,6 +20,7 @@ const COMMANDS = {
   check: { load: () => import("./commands/check.mjs"), needs: { build: false } },
   bench: { load: () => import("./commands/bench.mjs"), needs: {} },
   data: { load: () => import("./commands/data.mjs"), needs: {} },
+  docs: { load: () => import("./commands/docs.mjs"), needs: undefined },
   doctor: { load: () => import("./commands/doctor.mjs"), needs: undefined },
 };
 

@@ -1,0 +1,54 @@
+/** `npm run docs`: writes the README's section of results from the files under results/, so that no number is typed in by hand. */
+import fs from "node:fs";
+import { SetupError } from "../errors.mjs";
+import { at } from "../places.mjs";
+
+const README = at("README.md");
+const [START, END] = ["<!-- results: start -->", "<!-- results: end -->"];
+
+/** @param {string[]} args */
+export function run(args) {
+  if (args.length) throw new SetupError(`npm run docs takes no arguments; it was given ${args.join(" ")}.`);
+  const text = fs.readFileSync(README, "utf8");
+  const [before, rest] = split(text, START);
+  const [, after] = split(rest, END);
+  fs.writeFileSync(README, `${before}${START}\n\n${quickstart()}\n\n${benchmark()}\n\n${END}${after}`);
+  return 0;
+}
+
+/** @param {string} text @param {string} marker */
+function split(text, marker) {
+  const at = text.indexOf(marker);
+  if (at < 0) throw new SetupError(`README.md has no line ${marker}: put it where the results are to stand.`);
+  return [text.slice(0, at), text.slice(at + marker.length)];
+}
+
+/** The quickstart's own summary, one heading deeper, with its figures of loss and routing. */
+function quickstart() {
+  const summary = fs.readFileSync(at("results/quickstart/summary.md"), "utf8").trim();
+  const image = (/** @type {string} */ name, /** @type {string} */ what) => `![${what}](results/figures/${name}.png)`;
+  return [
+    summary.replace(/^# /, "### "),
+    image("quickstart-loss", "Training loss of the dense and the Lory model over tokens"),
+    image("quickstart-routing", "Mean routing weight by domain and expert, in three layers"),
+  ].join("\n\n");
+}
+
+/** The training step beside its peer, as a table. */
+function benchmark() {
+  /** @type {{ environment: Record<string, string | number>, rows: { case: string, ours: number, peer: number, peerName: string, ratio: number, ratioRange: [number, number], unit: string }[] }} */
+  const { environment, rows } = JSON.parse(fs.readFileSync(at("results/benchmarks/cpu.json"), "utf8"));
+  const lines = rows.map(
+    (row) =>
+      `| ${row.case} | ${row.ours.toFixed(0)} | ${row.peer.toFixed(0)} | ${row.ratio.toFixed(2)} | ${row.ratioRange.map((r) => r.toFixed(2)).join(" to ")} |`,
+  );
+  return [
+    "### The training step on the CPU",
+    `\`npm run bench -- cpu\`: the whole step of a small model, f32, on ${environment.cores} cores, beside ${rows[0].peerName}; the two take turns for ${environment.rounds} rounds, and the ratio is the median of the rounds' ratios.`,
+    [
+      `| | this library, ${rows[0].unit} | ${rows[0].peerName}, ${rows[0].unit} | ratio | rounds |`,
+      "| :--- | ---: | ---: | ---: | ---: |",
+      ...lines,
+    ].join("\n"),
+  ].join("\n\n");
+}
