@@ -34,7 +34,7 @@ export class Bars {
     const now = Date.now();
     if (!isFinal && now - this.#last < every) return false;
     this.#last = now;
-    if (kernel()) this.#output.set(barsBundle(bars));
+    if (kernel()) this.#output.set(barsBundle(bars, moved));
     else console.log(barText(moved));
     return true;
   }
@@ -44,8 +44,8 @@ function barText({ label, details }: BarState): string {
   return label ? `${label}: ${details}` : details;
 }
 
-/** Bars as styled HTML without scripts, and as text. */
-export function barsBundle(bars: readonly BarState[]): MimeBundle {
+/** Bars as styled HTML without scripts, and as text: there the one that moved comes first, as logs show one line. */
+export function barsBundle(bars: readonly BarState[], moved: BarState): MimeBundle {
   const row = ({ label, fraction, details }: BarState) => {
     const percent = (100 * Math.min(1, Math.max(0, fraction ?? 0))).toFixed(1);
     const track =
@@ -59,6 +59,6 @@ export function barsBundle(bars: readonly BarState[]): MimeBundle {
   };
   return {
     "text/html": `<table><tbody>${bars.map(row).join("")}</tbody></table>`,
-    "text/plain": bars.map(barText).join("\n"),
+    "text/plain": [moved, ...bars.filter((bar) => bar !== moved)].map(barText).join("\n"),
   };
 }

@@ -1,4 +1,3 @@
-export { type BarState, Bars, barsBundle } from "./bars";
 export { ClaimError, claims } from "./claims";
 export { display, type Displayable, isDisplayable, markdown, Output } from "./display";
 export {

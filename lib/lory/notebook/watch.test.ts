@@ -40,6 +40,11 @@ describe("watch", () => {
     expect(bars[0]).toContain("waiting");
     expect(bars[1]).toContain("200 / 400 tokens, loss 6.000, 200 tokens/s, 1 s left");
     expect(bars.at(-1)).not.toContain("waiting");
+    const texts = shown.map(({ data }) => String(data["text/plain"])).filter((text) => text.includes("tokens"));
+    expect(texts.at(-1)?.split("\n")).toEqual([
+      "8 experts: 400 / 400 tokens, loss 5.000, 200 tokens/s",
+      "dense: 400 / 400 tokens, loss 6.000, 200 tokens/s",
+    ]);
     const figures = shown.filter(({ data }) => "application/vnd.plotly.v1+json" in data);
     expect(figures.length).toBeGreaterThan(2);
     expect(figures.length).toBeLessThan(8);

@@ -68,8 +68,8 @@ export function routingHeatmap(routing: DomainRouting, options: RoutingHeatmapOp
     ];
   });
   const layout = paperLayout(title, `uniform routing would give every expert ${(1 / experts).toPrecision(3)}`, {
-    margin: { l: 62, r: 18, t: 98, b: 54 },
-    height: 168 + 26 * Math.max(3, domains.length),
+    margin: { l: 62, r: 18, t: 92, b: 54 },
+    height: 162 + 26 * Math.max(3, domains.length),
     barmode: "overlay",
     showlegend: false,
     coloraxis: {
