@@ -80,7 +80,8 @@ export async function launchBrowser(env: NodeJS.ProcessEnv = process.env): Promi
 
 /** Starts a browser and speaks the DevTools protocol with it over two pipes: when this process ends, they close and so does it. */
 async function start({ executable, env }: BrowserProgram): Promise<Browser> {
-  const profile = fs.mkdtempSync(path.join(os.tmpdir(), "lory-chromium-"));
+  removeAbandonedProfiles();
+  const profile = fs.mkdtempSync(path.join(os.tmpdir(), `${PROFILE_PREFIX}${process.pid}-`));
   const child = spawn(executable, [...FLAGS, `--user-data-dir=${profile}`], {
     env,
     stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"],
@@ -121,6 +122,27 @@ async function start({ executable, env }: BrowserProgram): Promise<Browser> {
   } catch (error) {
     kill();
     throw error;
+  }
+}
+
+const PROFILE_PREFIX = "lory-chromium-";
+
+/** Removes the profiles of processes that were ended before they could: folders are named by process. */
+function removeAbandonedProfiles(): void {
+  for (const name of fs.readdirSync(os.tmpdir())) {
+    const pid = Number(new RegExp(`^${PROFILE_PREFIX}(\\d+)-`).exec(name)?.[1] ?? NaN);
+    if (Number.isNaN(pid) || isRunning(pid)) continue;
+    fs.rmSync(path.join(os.tmpdir(), name), { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Another user's process cannot be signalled, but it is there.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
 

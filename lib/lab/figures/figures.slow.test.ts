@@ -109,6 +109,17 @@ describe("launchBrowser", () => {
     browser.close();
   });
 
+  it("removes what a process that was killed has left", async () => {
+    const killed = spawnSync(process.execPath, ["-e", "process.kill(process.pid, 'SIGKILL')"]);
+    const abandoned = fs.mkdtempSync(path.join(os.tmpdir(), `lory-chromium-${killed.pid}-`));
+    const ofAnother = fs.mkdtempSync(path.join(os.tmpdir(), `lory-chromium-${process.ppid}-`));
+    const browser = await launchBrowser();
+    browser.close();
+    expect(fs.existsSync(abandoned)).toBe(false);
+    expect(fs.existsSync(ofAnother)).toBe(true);
+    fs.rmSync(ofAnother, { recursive: true });
+  });
+
   it("fails the calls under way when the browser ends", async () => {
     const browser = await launchBrowser();
     const waiting = browser.send("Runtime.evaluate", { expression: "new Promise(() => {})", awaitPromise: true });
