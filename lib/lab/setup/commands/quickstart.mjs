@@ -27,6 +27,7 @@ export async function run(args) {
     );
   }
   for (const file of [TABLE, FIGURES]) fs.rmSync(file, { force: true });
+  for (const folder of Object.values(ISOLATED)) fs.mkdirSync(folder, { recursive: true });
   const exitCode = await runPython([at("lib/lab/headless/run.py"), NOTEBOOK], ISOLATED);
   if (exitCode !== 0) return exitCode;
   for (const file of [TABLE, FIGURES]) {
