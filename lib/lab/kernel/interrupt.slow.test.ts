@@ -144,9 +144,15 @@ describe("the end", () => {
     await other.close();
   });
 
-  it("runs exit listeners", async () => {
+  it("runs exit listeners, also after an interrupt", async () => {
     const other = await KernelClient.start(workspace.kernelMain, workspace.notebooks);
     await other.execute('import fs from "node:fs"; process.on("exit", () => fs.writeFileSync("ended.txt", "yes"));');
+    const cell = other.execute(
+      'const { signal } = (globalThis as any)[Symbol.for("lory.kernel")]; console.log("on"); await new Promise((done) => signal.addEventListener("abort", done));',
+    );
+    await other.printed("on");
+    await other.control("interrupt_request");
+    await cell;
     const ended = once(other.process, "exit");
     await other.control("shutdown_request", { restart: false });
     expect(await ended).toEqual([0, null]);

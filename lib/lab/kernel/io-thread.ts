@@ -76,10 +76,10 @@ function interrupt(): void {
   const check = (): void => {
     if (Atomics.load(beats, Beat.seen) >= serial) return;
     const cell = Atomics.load(beats, Beat.cell);
-    if (cell === 0) setTimeout(check, COMPILING_CHECK_MS);
+    if (cell === 0) setTimeout(check, COMPILING_CHECK_MS).unref();
     else terminate(cell);
   };
-  setTimeout(check, unseen ? 0 : Atomics.load(beats, Beat.patienceMs));
+  setTimeout(check, unseen ? 0 : Atomics.load(beats, Beat.patienceMs)).unref();
 }
 
 function terminate(cell: number): void {
