@@ -8,14 +8,13 @@ import {
   isFinite,
   isFloat,
   select,
-  splat,
   unary,
   type BinaryName,
   type Comparison,
   type UnaryName,
   type Value,
 } from "../stablehlo";
-import { attributeType, like, onPair, onX, toFloat, toNumber, withScalar, type Kernel } from "./kernel";
+import { attributeType, constant, like, onPair, onX, toFloat, toNumber, withScalar, type Kernel } from "./kernel";
 
 const direct = (name: UnaryName): Kernel => onX((x) => unary(name, toFloat(x)));
 const numeric = (name: UnaryName): Kernel => onX((x) => unary(name, toNumber(x)));
@@ -112,7 +111,7 @@ export const ELEMENTWISE = {
   ),
   LeakyRelu: onX((x, { alpha }) => rectified(toFloat(x), (v) => withScalar("multiply", v, alpha as number))),
   ClipByValue: onX((x, { clipValueMin, clipValueMax }) =>
-    clamp(splat(clipValueMin as number, x.type.dtype), x, splat(clipValueMax as number, x.type.dtype)),
+    clamp(constant(clipValueMin as number, x.type.dtype), x, constant(clipValueMax as number, x.type.dtype)),
   ),
   IsFinite: onX((x) => isFinite(toFloat(x))),
   IsNan: onX((x) => compare("NE", x, x)),

@@ -28,8 +28,15 @@ export function broadcastShape(a: readonly number[], b: readonly number[]): numb
   });
 }
 
+/** A number of an attribute as a constant; in integers, as in tfjs, without its fraction. */
+export function constant(scalar: number, dtype: DType, shape: readonly number[] = []): Value {
+  if (dtype !== "i32") return splat(scalar, dtype, shape);
+  const whole = Number.isNaN(scalar) ? 0 : Math.trunc(scalar);
+  return splat(Math.min(Math.max(whole, -(2 ** 31)), 2 ** 31 - 1), dtype, shape);
+}
+
 /** `scalar`, in x's type and shape. */
-export const like = (x: Value, scalar: number): Value => broadcastTo(splat(scalar, x.type.dtype), x.type.shape);
+export const like = (x: Value, scalar: number): Value => broadcastTo(constant(scalar, x.type.dtype), x.type.shape);
 
 export const withScalar = (name: BinaryName, x: Value, scalar: number): Value => binary(name, x, like(x, scalar));
 

@@ -61,6 +61,7 @@ function cumulative(name: "add" | "multiply", neutral: number): Kernel {
     const x = toNumber(given);
     const axis = lastAxis(x, attrs.axis);
     const n = x.type.shape[axis];
+    if (n === 0) return x; // a window has at least one element
     const along = (value: number, other: number) => x.type.shape.map((_, i) => (i === axis ? value : other));
     const turned = attrs.reverse ? reverse(x, [axis]) : x;
     const inclusive = reduceWindow(

@@ -19,7 +19,7 @@ import {
   transpose,
   type Value,
 } from "../stablehlo";
-import { attributeType, axesOf, like, onX, withScalar, type Attributes, type Kernel } from "./kernel";
+import { attributeType, axesOf, constant, like, onX, withScalar, type Attributes, type Kernel } from "./kernel";
 
 const values = (inputs: Readonly<Record<string, Value>>): Value[] => Object.values(inputs);
 
@@ -195,7 +195,7 @@ export const SHAPE = {
     const widths = paddings as [number, number][];
     return pad(
       x,
-      splat((constantValue as number | undefined) ?? 0, x.type.dtype),
+      constant((constantValue as number | undefined) ?? 0, x.type.dtype),
       widths.map(([low]) => low),
       widths.map(([, high]) => high),
     );
@@ -235,7 +235,7 @@ export const SHAPE = {
   TensorScatterUpdate: ({ tensor, indices, updates }) => scatterNd(tensor, indices, updates, (_, update) => update),
   UnsortedSegmentSum: ({ x, segmentIds }, { numSegments }) => segmentSum(x, segmentIds, numSegments as number),
   OneHot: ({ indices }, attrs) => oneHot(convert(indices, "i32"), attrs),
-  Fill: (_, { shape, value, dtype }) => splat(Number(value), attributeType(dtype), shape as number[]),
+  Fill: (_, { shape, value, dtype }) => constant(Number(value), attributeType(dtype), shape as number[]),
   Range: (_, { start, stop, step, dtype }) => {
     const [from, to, by] = [start as number, stop as number, (step as number | undefined) ?? 1];
     const signed = by === 1 && to < from ? -1 : by;
