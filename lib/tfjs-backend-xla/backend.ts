@@ -20,6 +20,9 @@ interface Entry {
 /** A function being traced: what it took from outside becomes further parameters. */
 export interface Trace {
   readonly name: string;
+  /** Variables as they were when the trace began, and the data that they had. */
+  readonly variables: ReadonlyMap<tf.TensorInfo, object>;
+  /** By variable, since its data may differ at each call; by data id for all other tensors, which never change. */
   readonly captures: Map<object, Value>;
   lastKernel: string;
 }
@@ -46,6 +49,8 @@ export class XlaBackend extends tf.KernelBackend {
   readonly #traces: Trace[] = [];
   /** Values recorded outside of traces since the last computation, to bound how much is put off. */
   readonly #pending = new Set<Entry>();
+  /** Programs that reads wait for while they are compiled. */
+  readonly #compiling = new Set<Work>();
 
   constructor(readonly device: XlaDevice) {
     super();
@@ -54,25 +59,22 @@ export class XlaBackend extends tf.KernelBackend {
   // ---- tfjs's storage ------------------------------------------------------------------------------------------
   override write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): object {
     const dataId = {};
-    this.move(dataId, values, shape, dtype, 1);
+    const { trace } = this;
+    const type = trace && deviceType(dtype);
+    const constant = type && asConstant(hostArray(values, type, sizeOf(shape)), type, shape);
+    if (constant) this.#attach(dataId, { dtype, refCount: 1, trace }, constant);
+    else this.move(dataId, values, shape, dtype, 1);
     return dataId;
   }
 
   override move(dataId: object, values: tf.BackendValues, shape: number[], dtype: tf.DataType, refCount: number): void {
-    const trace = this.trace;
     const type = deviceType(dtype);
     if (!type) {
       this.#entries.set(dataId, { dtype, refCount, strings: values });
       return;
     }
-    const data = hostArray(values, type, sizeOf(shape));
-    const constant = trace ? asConstant(data, type, shape) : undefined;
-    if (constant) {
-      this.#attach(dataId, { dtype, refCount, trace }, constant);
-      return;
-    }
     const value = parameter({ dtype: type, shape });
-    this.#graph.bindHost(value, data);
+    this.#graph.bindHost(value, hostArray(values, type, sizeOf(shape)));
     this.#attach(dataId, { dtype, refCount }, value);
   }
 
@@ -146,7 +148,8 @@ export class XlaBackend extends tf.KernelBackend {
 
   // ---- what kernels see ----------------------------------------------------------------------------------------
   /** The value of a kernel's input, in the input's own shape. */
-  valueFor({ dataId, shape }: tf.TensorInfo): Value {
+  valueFor(tensor: tf.TensorInfo): Value {
+    const { dataId, shape } = tensor;
     const entry = this.#entries.get(dataId);
     if (!entry.value) throw new Error(`a ${entry.dtype} tensor cannot be computed with on the device`);
     const trace = this.trace;
@@ -156,7 +159,7 @@ export class XlaBackend extends tf.KernelBackend {
       );
     }
     const inside = trace === undefined || entry.trace !== undefined;
-    const value = inside ? entry.value : this.#capture(trace, dataId, entry);
+    const value = inside ? entry.value : this.#capture(trace, tensor, entry);
     return reshape(value, shape);
   }
 
@@ -189,8 +192,8 @@ export class XlaBackend extends tf.KernelBackend {
     return this.#traces[this.#traces.length - 1];
   }
 
-  beginTrace(name: string): Trace {
-    const trace: Trace = { name, captures: new Map(), lastKernel: "" };
+  beginTrace(name: string, variables: ReadonlyMap<tf.TensorInfo, object>): Trace {
+    const trace: Trace = { name, variables, captures: new Map(), lastKernel: "" };
     this.#traces.push(trace);
     return trace;
   }
@@ -227,15 +230,9 @@ export class XlaBackend extends tf.KernelBackend {
     if (needed) this.#flush();
   }
 
-  /** Replaces the data of a variable in place. */
-  replace(dataId: object, buffer: DeviceBuffer): void {
-    const entry = this.#entries.get(dataId);
-    const value = parameter(entry.value!.type);
-    const old = entry.value!;
-    entry.value = value;
-    this.#graph.hold(value, true);
-    this.#graph.bind(value, buffer);
-    this.#graph.release(old, true);
+  /** Whether the data of a settled tensor may be overwritten: no other tensor has it, and no read is under way. */
+  isFree(tensor: tf.TensorInfo): boolean {
+    return !this.isShared(tensor) && !this.#graph.isAwaited(this.#entries.get(tensor.dataId).value!);
   }
 
   // ---- computing -----------------------------------------------------------------------------------------------
@@ -243,13 +240,18 @@ export class XlaBackend extends tf.KernelBackend {
   async sync(): Promise<void> {
     const values = [...this.#pending].map((entry) => entry.value!);
     for (const value of values) this.#graph.hold(value);
-    await this.#compute(values);
-    for (const value of values) await this.#graph.bufferOf(value)?.ready();
-    for (const value of values) this.#graph.release(value);
+    try {
+      await this.#compute(values);
+      for (const value of values) await this.#graph.bufferOf(value)?.ready();
+    } finally {
+      for (const value of values) this.#graph.release(value);
+    }
   }
 
   #flush(): void {
-    this.#computeSync([...this.#pending].map((entry) => entry.value!));
+    const recorded = [...this.#pending].map((entry) => entry.value!);
+    const awaited = [...this.#compiling].flatMap(({ results }) => results);
+    this.#computeSync([...recorded, ...awaited]);
     this.#pending.clear();
   }
 
@@ -263,10 +265,13 @@ export class XlaBackend extends tf.KernelBackend {
     if (!work) return;
     const needed = [...work.leaves, ...work.results];
     for (const value of needed) this.#graph.hold(value);
+    this.#compiling.add(work);
     try {
       const program = await this.device.compileAsync(work.module);
-      this.#finish(work, this.#execute(work, program));
+      const computed = work.results.every((value) => this.#graph.hasData(value)); // by another read, or before a donation
+      if (!computed) this.#finish(work, this.#execute(work, program));
     } finally {
+      this.#compiling.delete(work);
       for (const value of needed) this.#graph.release(value);
     }
   }
@@ -315,11 +320,12 @@ export class XlaBackend extends tf.KernelBackend {
     return entry;
   }
 
-  #capture(trace: Trace, dataId: object, entry: Entry): Value {
-    let value = trace.captures.get(dataId);
+  #capture(trace: Trace, tensor: tf.TensorInfo, entry: Entry): Value {
+    const key = origin(trace, tensor);
+    let value = trace.captures.get(key);
     if (!value) {
-      trace.captures.set(dataId, (value = parameter(entry.value!.type)));
-      entry.refCount++; // a tidy inside of the function may dispose the tensor before the program first runs
+      trace.captures.set(key, (value = parameter(entry.value!.type)));
+      if (key === tensor.dataId) entry.refCount++; // a tidy inside of the function may dispose the tensor before the program first runs
     }
     return value;
   }
@@ -336,6 +342,13 @@ export class XlaBackend extends tf.KernelBackend {
     }
     return entry;
   }
+}
+
+/** What to read at each call for a tensor: the variable whose data it had when the trace began, or the tensor's own data. */
+function origin({ variables }: Trace, tensor: tf.TensorInfo): object {
+  if (!variables.has(tensor)) return tensor.dataId;
+  if (variables.get(tensor) === tensor.dataId) return tensor;
+  return [...variables].find(([, dataId]) => dataId === tensor.dataId)?.[0] ?? tensor.dataId;
 }
 
 /** A constant to write into a traced program, or nothing if the data is too large for that. */

@@ -7,7 +7,7 @@ import {
   type DeviceBuffer,
   type Executable,
 } from "../pjrt";
-import { sameShape, ShapeError, typeText, type TensorType } from "../stablehlo";
+import { parameter, printModule, sameShape, ShapeError, typeText, type TensorType } from "../stablehlo";
 import { ELEMENT_TYPE, tensorDType } from "./dtypes";
 
 export const DEVICE_KINDS = ["cpu", "cuda"] as const;
@@ -61,6 +61,13 @@ export class XlaDevice {
       );
     });
     return program.execute(args);
+  }
+
+  /** A second buffer with the same data. */
+  copy(buffer: DeviceBuffer, type: TensorType): DeviceBuffer {
+    const value = parameter(type);
+    const module = printModule({ name: "copy", parameters: [value], results: [value] });
+    return this.execute(this.compile(module), [type], [buffer])[0];
   }
 
   /** How many programs have been compiled in this process. */

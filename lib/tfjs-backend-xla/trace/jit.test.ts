@@ -146,6 +146,82 @@ describe("donated arguments", () => {
   });
 });
 
+describe("memory that a program overwrites", () => {
+  it("is kept for reads under way", async () => {
+    const f = jit((a: tf.Tensor) => tf.add(a, 1), { donate: [0] });
+    const x = tf.tensor1d([1, 2]);
+    const y = tf.mul(x, 10);
+    const gone = tf.mul(x, 100);
+    const reads = [y.data(), gone.data(), x.data()];
+    gone.dispose();
+    expectClose(f(x), [2, 3], EXACT);
+    expect(await Promise.all(reads)).toEqual([
+      Float32Array.of(10, 20),
+      Float32Array.of(100, 200),
+      Float32Array.of(1, 2),
+    ]);
+  });
+
+  it("may be a reshape's own", () => {
+    const f = jit((a: tf.Tensor) => tf.add(a, 1), { donate: [0] });
+    const x = tf.tensor1d([1, 2]);
+    expectClose(f(tf.reshape(x, [2, 1])), [[2], [3]], EXACT);
+    expectClose(x, [1, 2], EXACT);
+  });
+
+  it("leaves clones of an assigned variable, what is recorded from it and reads of it as they were", async () => {
+    const initial = tf.scalar(0);
+    const counter = tf.variable(initial);
+    const count = jit(() => counter.assign(tf.add(counter, 1)));
+    count();
+    expectClose(initial, 0, EXACT);
+    const buffers = backend.device.client.liveBuffers;
+    const [clone, unread, read] = [tf.clone(counter), tf.mul(counter, 5), counter.data()];
+    count();
+    expectClose(clone, 1, EXACT);
+    expectClose(unread, 5, EXACT);
+    expect(await read).toEqual(Float32Array.of(1));
+    expectClose(counter, 2, EXACT);
+    tf.dispose([clone, unread]);
+    expect(backend.device.client.liveBuffers).toBe(buffers);
+  });
+
+  it("is a copy when a variable is passed as an argument too", () => {
+    const sum = tf.variable(tf.scalar(1));
+    const f = jit((x: tf.Tensor) => sum.assign(tf.add(sum, x)));
+    f(sum);
+    f(sum);
+    expectClose(sum, 4, EXACT);
+  });
+});
+
+describe("variables made from one tensor", () => {
+  it("are assigned to one by one, and the tensor stays what it was", () => {
+    const start = tf.scalar(1);
+    const [a, b] = [tf.variable(start), tf.variable(start)];
+    const f = jit(() => {
+      a.assign(tf.add(a, start));
+      return tf.add(b, start);
+    });
+    f();
+    expectClose(f(), 2, EXACT);
+    expectClose(a, 3, EXACT);
+    expectClose(b, 1, EXACT);
+  });
+
+  it("take each other's data at each call", () => {
+    const [a, b] = [tf.variable(tf.scalar(1)), tf.variable(tf.scalar(2))];
+    const f = jit(() => {
+      a.assign(b);
+      return tf.mul(a, 10);
+    });
+    expectClose(f(), 20, EXACT);
+    b.assign(tf.scalar(3));
+    expectClose(f(), 30, EXACT);
+    expectClose(a, 3, EXACT);
+  });
+});
+
 describe("errors while tracing", () => {
   it("name the function and the last kernel when a value is read", () => {
     const f = jit((x: tf.Tensor) => tf.scalar(tf.exp(x).dataSync()[0]), { name: "reader" });
@@ -178,6 +254,14 @@ describe("errors while tracing", () => {
     expect(() => f(tf.scalar(1))).toThrow("adder uses the variable shortLived, which has been disposed");
   });
 
+  it("refuse variables that the function creates", () => {
+    const tensors = tf.memory().numTensors;
+    const f = jit(() => tf.add(tf.variable(tf.scalar(0), true, "momentum"), 1), { name: "step" });
+    expect(() => f()).toThrow("step creates the variable momentum");
+    expect(tf.memory().numTensors).toBe(tensors);
+    expect("momentum" in tf.engine().state.registeredVariables).toBe(false);
+  });
+
   it("say that a tensor left the trace", () => {
     let leaked: tf.Tensor | undefined;
     jit(
@@ -201,6 +285,15 @@ describe("errors while tracing", () => {
 });
 
 describe("another backend", () => {
+  it("made a tensor that is closed over, and can go on using it", async () => {
+    await tf.setBackend("cpu");
+    const fixed = tf.tensor1d([1, 2]);
+    await tf.setBackend("xla");
+    expectClose(jit((x: tf.Tensor) => tf.add(x, fixed))(tf.tensor1d([1, 1])), [2, 3], EXACT);
+    expectClose(tf.add(fixed, 1), [2, 3], EXACT);
+    expectClose(fixed, [1, 2], EXACT);
+  });
+
   it("runs the function itself and disposes what is donated", async () => {
     await tf.setBackend("cpu");
     const f = jit((s: tf.Tensor[], x: tf.Tensor) => ({ s: [s[0], tf.add(s[1], x)] }), { donate: [0] });

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { XlaBackend } from "../backend";
+import type { DeviceBuffer, Executable } from "../pjrt";
 import { record, isSlot, type Recording } from "./record";
 import { flatten, mapLeaves } from "./tree";
 
@@ -23,7 +24,8 @@ export interface Jitted<A extends readonly unknown[], R> {
  * On a backend other than `xla`, and inside of a gradient or of another compiled function, it is simply run.
  *
  * @param fn takes and returns tensors in plain objects and arrays. It must not read values.
- * @throws while tracing: if a value is read, or a tensor of an earlier trace is used. When called: if memory to be donated is shared.
+ * @throws while tracing: if a value is read, a variable is created, or a tensor of an earlier trace is used. When called: if memory to be
+ * donated is shared.
  */
 export function jit<A extends readonly unknown[], R>(fn: (...args: A) => R, options: JitOptions = {}): Jitted<A, R> {
   const name = options.name ?? (fn.name || "a compiled function");
@@ -65,32 +67,36 @@ function run(
   donated: ReadonlySet<tf.Tensor>,
 ): unknown {
   const inputs: tf.TensorInfo[] = [...tensors, ...recording.captured];
-  for (const variable of recording.captured) {
+  for (const variable of [...recording.captured, ...recording.assigned]) {
     if (variable instanceof tf.Variable && variable.isDisposed)
       throw new Error(`${name} uses the variable ${variable.name}, which has been disposed`);
   }
+  const buffers = backend.buffersOf(inputs);
   demandUnshared(backend, name, inputs, donated);
   const program = backend.device.compile(recording.module);
-  const buffers = backend.device.execute(program, recording.parameters, backend.buffersOf(inputs));
+  const outputs = runOver(backend, recording, program, inputs, buffers);
   for (const tensor of donated) tensor.dispose();
-  const numTensors = buffers.length - recording.assigned.length;
-  recording.assigned.forEach((variable, i) => backend.replace(variable.dataId, buffers[numTensors + i]));
-  const results = buffers
-    .slice(0, numTensors)
-    .map((buffer, i) => tf.engine().makeTensorFromTensorInfo(backend.adopt(buffer, recording.results[i])));
+  const numTensors = outputs.length - recording.assigned.length;
+  const made = outputs.map((buffer, i) =>
+    tf.engine().makeTensorFromTensorInfo(backend.adopt(buffer, recording.results[i])),
+  );
+  const results = made.slice(0, numTensors);
+  recording.assigned.forEach((variable, i) => {
+    const value = made[numTensors + i];
+    variable.assign(value);
+    value.dispose();
+  });
   return mapLeaves(recording.template, isSlot, (slot) => results[slot.index]);
 }
 
-/** Memory is given away only if no other tensor points to it; what is still to be computed from it is computed first. */
+/** Memory is given away only if no other tensor points to it. */
 function demandUnshared(
   backend: XlaBackend,
   name: string,
   inputs: readonly tf.TensorInfo[],
   donated: ReadonlySet<tf.Tensor>,
 ): void {
-  if (donated.size === 0) return;
-  const uses = new Map<object, number>();
-  for (const { dataId } of inputs) uses.set(dataId, (uses.get(dataId) ?? 0) + 1);
+  const uses = countUses(inputs);
   for (const tensor of donated) {
     const reason =
       uses.get(tensor.dataId)! > 1
@@ -98,7 +104,42 @@ function demandUnshared(
         : backend.isShared(tensor) && "other tensors (clones or variables) share its memory";
     if (reason) throw new Error(`${name}: a tensor of shape [${tensor.shape.join(", ")}] cannot be donated: ${reason}`);
   }
-  backend.settle([...donated]);
+}
+
+/**
+ * Executes the program. What is still to be computed from inputs that it overwrites is computed first; where anything else needs
+ * such an input (a clone of a variable, a read under way), the program overwrites a copy.
+ */
+function runOver(
+  backend: XlaBackend,
+  { parameters, overwritten }: Recording,
+  program: Executable,
+  inputs: readonly tf.TensorInfo[],
+  buffers: readonly DeviceBuffer[],
+): DeviceBuffer[] {
+  const { device } = backend;
+  backend.settle(inputs.filter((_, i) => overwritten.has(i)));
+  const uses = countUses(inputs);
+  const copies = new Map<number, DeviceBuffer>();
+  for (const i of overwritten) {
+    const free = uses.get(inputs[i].dataId) === 1 && backend.isFree(inputs[i]);
+    if (!free) copies.set(i, device.copy(buffers[i], parameters[i]));
+  }
+  try {
+    return device.execute(
+      program,
+      parameters,
+      buffers.map((buffer, i) => copies.get(i) ?? buffer),
+    );
+  } finally {
+    for (const copy of copies.values()) copy.destroy();
+  }
+}
+
+function countUses(inputs: readonly tf.TensorInfo[]): Map<object, number> {
+  const uses = new Map<object, number>();
+  for (const { dataId } of inputs) uses.set(dataId, (uses.get(dataId) ?? 0) + 1);
+  return uses;
 }
 
 /** The same meaning without compiling. */

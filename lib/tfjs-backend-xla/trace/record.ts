@@ -8,6 +8,8 @@ import { flatten, isTensor, mapLeaves } from "./tree";
 export interface Recording {
   readonly module: string;
   readonly parameters: readonly TensorType[];
+  /** Which parameters the program overwrites. */
+  readonly overwritten: ReadonlySet<number>;
   readonly captured: readonly Captured[];
   /** Types of the program's results: the function's tensors, then the assigned variables. */
   readonly results: readonly TensorDType[];
@@ -38,11 +40,9 @@ export function record(
   donated: ReadonlySet<tf.Tensor>,
 ): Recording {
   const engine = tf.engine();
-  const variables = new Map<object, tf.Variable>(
-    Object.values(engine.state.registeredVariables).map((v) => [v.dataId, v]),
-  );
-  for (const dataId of variables.keys()) backend.incRef(dataId); // an assignment while tracing must not free the real data
-  const trace = backend.beginTrace(name);
+  const variables = new Map(Object.values(engine.state.registeredVariables).map((v) => [v, v.dataId]));
+  for (const dataId of variables.values()) backend.incRef(dataId); // an assignment while tracing must not free the real data
+  const trace = backend.beginTrace(name, variables);
   engine.startScope(name);
   let recorded = false;
   try {
@@ -54,37 +54,46 @@ export function record(
     if (result instanceof Promise)
       throw new TypeError(`${name} is asynchronous: a compiled function returns tensors, not a promise`);
     const outputs = flatten(result, `the result of ${name}`).tensors.map((t) => backend.valueFor(t));
-    const assigned = [...variables].filter(([dataId, variable]) => variable.dataId !== dataId);
-    const results = [...outputs, ...assigned.map(([, variable]) => backend.valueFor(variable))];
+    const [created] = createdVariables(variables);
+    if (created)
+      throw new Error(
+        `${name} creates the variable ${created.name}: a compiled function would create it only while it is traced; create it outside`,
+      );
+    const assigned = [...variables].flatMap(([variable, dataId]) => (variable.dataId === dataId ? [] : [variable]));
+    const results = [...outputs, ...assigned.map((variable) => backend.valueFor(variable))];
     const captures = [...trace.captures];
     const parameters = [...standIns, ...captures.map(([, value]) => value)];
-    const assignedIds = new Set(assigned.map(([dataId]) => dataId));
-    const mayGive = [...tensors.map((t) => donated.has(t)), ...captures.map(([dataId]) => assignedIds.has(dataId))];
-    const module = printModule({
-      name: identifier(name),
-      parameters,
-      results,
-      aliases: aliases(parameters, results, mayGive),
-    });
+    const replaced = new Set<object>(assigned);
+    const mayGive = [...tensors.map((t) => donated.has(t)), ...captures.map(([key]) => replaced.has(key))];
+    const pairs = aliases(parameters, results, mayGive);
+    const module = printModule({ name: identifier(name), parameters, results, aliases: pairs });
     recorded = true;
     return {
       module,
       parameters: parameters.map(({ type }) => type),
-      captured: captures.map(
-        ([dataId, { type }]) =>
-          variables.get(dataId) ?? { dataId, shape: [...type.shape], dtype: TFJS_TYPE[tensorDType(type.dtype)] },
+      overwritten: new Set(pairs.keys()),
+      captured: captures.map(([key, { type }]) =>
+        key instanceof tf.Variable
+          ? key
+          : { dataId: key, shape: [...type.shape], dtype: TFJS_TYPE[tensorDType(type.dtype)] },
       ),
       results: results.map((value) => tensorDType(value.type.dtype)),
-      assigned: assigned.map(([, variable]) => variable),
+      assigned,
       template: mapLeaves(result, isTensor, (_, index) => new Slot(index)),
     };
   } finally {
-    for (const [dataId, variable] of variables) if (variable.dataId !== dataId) reassign(variable, dataId);
+    for (const variable of createdVariables(variables)) variable.dispose();
+    for (const [variable, dataId] of variables) if (variable.dataId !== dataId) reassign(variable, dataId);
     engine.endScope();
     backend.endTrace();
-    for (const dataId of trace.captures.keys()) if (!recorded || variables.has(dataId)) backend.disposeData(dataId);
-    for (const dataId of variables.keys()) backend.disposeData(dataId);
+    if (!recorded) for (const key of trace.captures.keys()) if (!(key instanceof tf.Variable)) backend.disposeData(key);
+    for (const dataId of variables.values()) backend.disposeData(dataId);
   }
+}
+
+/** Variables that are there now and were not before. */
+function createdVariables(before: ReadonlyMap<tf.Variable, object>): tf.Variable[] {
+  return Object.values(tf.engine().state.registeredVariables).filter((variable) => !before.has(variable));
 }
 
 function knownType(tensor: tf.Tensor): TensorDType {
