@@ -78,7 +78,7 @@ export class WorkspaceBuild {
       ...builder.getOptionsDiagnostics(),
       ...builder.getSyntacticDiagnostics(),
       ...builder.getGlobalDiagnostics(),
-      ...builder.getSemanticDiagnostics(),
+      ...semanticDiagnostics(builder),
     ];
     let newDeclarations = false;
     const emitted = builder.emit(undefined, (file, text) => {
@@ -103,6 +103,14 @@ export class WorkspaceBuild {
     };
     return host;
   }
+}
+
+/** Checks what has changed and what depends on it; the errors of other files are known. Tests are left to `tsc -b`. */
+function semanticDiagnostics(builder: ts.EmitAndSemanticDiagnosticsBuilderProgram): ts.Diagnostic[] {
+  const ignore = ({ fileName }: ts.SourceFile): boolean => isTest(fileName);
+  while (builder.getSemanticDiagnosticsOfNextAffectedFile(undefined, ignore) !== undefined);
+  const files = builder.getSourceFiles().filter((file) => !file.isDeclarationFile && !ignore(file));
+  return files.flatMap((file) => [...builder.getSemanticDiagnostics(file)]);
 }
 
 /** Writes whole or not at all: other kernels load these files. What has not changed keeps its time: false is returned. */
