@@ -140,6 +140,7 @@ const quickstart: CorpusDefinition = {
       licence: "MIT",
       domain: "typescript",
       include: /^package\/src\/.*\.ts$/,
+      exclude: /\/locales\//,
       cut: "code",
     },
     {
@@ -183,6 +184,7 @@ const quickstart: CorpusDefinition = {
       licence: "MIT",
       domain: "python",
       include: /^twisted\/.*\.py$/,
+      exclude: /\/keydata\.py$/,
       cut: "code",
     },
   ],

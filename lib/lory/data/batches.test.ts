@@ -27,11 +27,12 @@ async function corpusOf(train: TinyDocument[], heldOut: TinyDocument[] = []): Pr
   return openCorpus(path.join(folder, "build"));
 }
 
-/** Epochs of the stream that batches are cut from, made the slow way. */
-function streamOf(documents: TinyDocument[], seed: number, epochs: number): number[] {
-  return Array.from({ length: epochs }, (_, epoch) =>
-    [...permutation(documents.length, seed, epoch)].flatMap((index) => [...documents[index].tokens, TINY_END]),
-  ).flat();
+/** The instances of one epoch in the order of the text, made the slow way. */
+function instancesOf(documents: TinyDocument[], contextLength: number, seed: number, epoch: number): number[][] {
+  const order = [...permutation(documents.length, seed, epoch)];
+  const stream = order.flatMap((index) => [...documents[index].tokens, TINY_END]);
+  const count = Math.floor((stream.length - 1) / contextLength);
+  return Array.from({ length: count }, (_, i) => stream.slice(i * contextLength, (i + 1) * contextLength + 1));
 }
 
 function take(corpus: Corpus, options: TrainBatchOptions, steps: number) {
@@ -46,30 +47,39 @@ const shapes = fc.record({
 });
 
 describe("trainBatches", () => {
-  it("predicts every token of the shuffled documents once an epoch, in order, across epochs", async () => {
+  it("takes every instance of the shuffled documents once an epoch, in another order each time", async () => {
     await fc.assert(
       fc.asyncProperty(documentsOf({ min: 20, max: 60 }), shapes, async (train, options) => {
-        const { batchSize, contextLength } = options;
+        const { batchSize, contextLength, seed } = options;
         const corpus = await corpusOf(train);
-        const epochs = 3;
-        const stream = streamOf(train, options.seed, epochs);
-        const steps = Math.floor((stream.length - 1) / (batchSize * contextLength));
-        const targets: number[] = [];
-        for (const { step, tokens_BM, epoch } of take(corpus, options, steps)) {
+        const epochs = [0, 1, 2].map((epoch) => instancesOf(train, contextLength, seed, epoch));
+        const perEpoch = epochs[0].length;
+        const steps = Math.floor((3 * perEpoch) / batchSize);
+        const rows: number[][] = [];
+        for (const { tokens_BM, epoch } of take(corpus, options, steps)) {
           for (let row = 0; row < batchSize; row++) {
-            const at = (step * batchSize + row) * contextLength;
-            const instance = tokens_BM.subarray(row * (contextLength + 1), (row + 1) * (contextLength + 1));
-            expect([...instance]).toEqual(stream.slice(at, at + contextLength + 1));
-            targets.push(...instance.subarray(1));
+            rows.push([...tokens_BM.subarray(row * (contextLength + 1), (row + 1) * (contextLength + 1))]);
           }
-          const lastToken = (step + 1) * batchSize * contextLength;
-          expect(epoch).toBe(Math.floor((lastToken * epochs) / stream.length));
+          expect(epoch).toBe(Math.floor((rows.length - 1) / perEpoch));
         }
-        expect(targets).toEqual(stream.slice(1, 1 + targets.length));
+        const sorted = (instances: number[][]) => instances.map((tokens) => tokens.join(" ")).sort();
+        for (const epoch of [0, 1]) {
+          const taken = rows.slice(epoch * perEpoch, (epoch + 1) * perEpoch);
+          expect(sorted(taken)).toEqual(sorted(epochs[epoch]));
+        }
         corpus.close();
       }),
       { numRuns: 25 },
     );
+  });
+
+  it("mixes places of the text in a batch", async () => {
+    const corpus = await corpusOf([{ domain: 0, tokens: Array.from({ length: 900 }, (_, i) => i + 1) }]);
+    const [{ tokens_BM }] = take(corpus, { batchSize: 50, contextLength: 9, seed: 0 }, 1);
+    const starts = Array.from({ length: 50 }, (_, row) => tokens_BM[row * 10]);
+    const neighbours = starts.slice(1).filter((start, i) => start === starts[i] + 9);
+    expect(new Set(starts).size).toBe(50);
+    expect(neighbours.length).toBeLessThan(5);
   });
 
   it("goes on from any step as if it had never stopped", async () => {

@@ -17,16 +17,17 @@ export interface TrainBatch {
   step: number;
   /** B rows of L + 1 token ids: the first L are inputs, the last L their targets. */
   tokens_BM: Int32Array;
-  /** How often the corpus had been seen to its end before the batch's last token: 0 while nothing is seen twice. */
+  /** Passes over the corpus that were complete before the batch's last instance: 0 while nothing is seen twice. */
   epoch: number;
 }
 
 /**
  * Endless training batches. All training documents are shuffled by the seed (anew in each epoch), each is followed by
- * the end-of-document token, and the concatenation is cut into instances: instance i holds the tokens i L to i L + L,
- * so that neighbours share one token, the last target of one being the first input of the next. Every token but the
- * very first is predicted exactly once an epoch; none is dropped, an instance at the end of an epoch goes on into the
- * next. Step s holds the instances s B to s B + B - 1. Any step is reached directly, without reading those before.
+ * the end-of-document token, and the concatenation is cut into instances that are shuffled in turn: instance i holds the
+ * tokens i L to i L + L, so that neighbours in the text share one token, the last target of one being the first input of
+ * the next. Without the second shuffle a batch would be a piece of one or two documents. An epoch is all whole instances;
+ * no token is predicted twice in it, and at most the last L are not predicted. Step s holds the instances s B to
+ * s B + B - 1 of the shuffled order. Any step is reached directly, without reading those before.
  *
  * @throws CorpusError when the corpus has fewer training tokens than one batch; RangeError for a bad option
  */
@@ -45,39 +46,42 @@ export function trainBatches(corpus: Corpus, options: TrainBatchOptions): Genera
         `${needed}: take a smaller batch or context, or a larger corpus`,
     );
   }
+  const instances = Math.floor((epochLength - 1) / contextLength);
   return generateBatches(
-    (epoch) => packDocuments(train, permutation(train.documents, seed, epoch), endOfDocument),
-    epochLength,
+    (epoch) => ({
+      stream: packDocuments(train, permutation(train.documents, seed, epoch), endOfDocument),
+      // Streams of random numbers from 0 on order documents, those below order instances.
+      order: permutation(instances, seed, -1 - epoch),
+    }),
+    instances,
     { batchSize, contextLength, startStep },
   );
 }
 
+/** One pass over the corpus: its text, and the order in which its instances are taken. */
+interface Epoch {
+  readonly stream: PackedStream;
+  readonly order: Uint32Array;
+}
+
 function* generateBatches(
-  streamOf: (epoch: number) => PackedStream,
-  epochLength: number,
+  epochOf: (epoch: number) => Epoch,
+  instances: number,
   { batchSize, contextLength, startStep }: Required<Omit<TrainBatchOptions, "seed">>,
 ): Generator<TrainBatch, never, undefined> {
-  let epoch = -1;
-  let stream: PackedStream | undefined;
-  const copyAt = (position: number, count: number, out: Int32Array, at: number) => {
-    for (let done = 0; done < count;) {
-      const wanted = Math.floor((position + done) / epochLength);
-      if (stream === undefined || wanted !== epoch) [epoch, stream] = [wanted, streamOf(wanted)];
-      done += stream.copy(position + done - wanted * epochLength, count - done, out, at + done);
-    }
-  };
-
+  let number = -1;
+  let current: Epoch | undefined;
   const rowLength = contextLength + 1;
-  const stepTokens = batchSize * contextLength;
-  const window = new Int32Array(stepTokens + 1);
   for (let step = startStep; ; step++) {
-    const first = step * stepTokens;
-    copyAt(first, window.length, window, 0);
     const tokens_BM = new Int32Array(batchSize * rowLength);
     for (let row = 0; row < batchSize; row++) {
-      tokens_BM.set(window.subarray(row * contextLength, row * contextLength + rowLength), row * rowLength);
+      const instance = step * batchSize + row;
+      const wanted = Math.floor(instance / instances);
+      if (current === undefined || wanted !== number) [number, current] = [wanted, epochOf(wanted)];
+      const position = current.order[instance % instances] * contextLength;
+      current.stream.copy(position, rowLength, tokens_BM, row * rowLength);
     }
-    yield { step, tokens_BM, epoch: Math.floor((first + stepTokens) / epochLength) };
+    yield { step, tokens_BM, epoch: number };
   }
 }
 

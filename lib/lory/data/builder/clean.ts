@@ -4,6 +4,7 @@ const LONGEST_LINE = 4000;
 const LONGEST_MEAN_LINE = 220;
 const LARGEST_CODE_FILE = 250_000;
 const FEWEST_LETTERS = 0.4;
+const MOST_FOREIGN_LETTERS = 0.02;
 
 /** UTF-8 bytes as text; undefined when they are not UTF-8 or hold a NUL. */
 export function decodeUtf8(bytes: Buffer): string | undefined {
@@ -22,6 +23,13 @@ export function cleanText(text: string): string {
     .replace(/(?![\t\n\f])[\p{Cc}\ufeff\u00ad]/gu, "")
     .replace(/[ \t\u00a0]+$/gm, "")
     .replace(/\n{4,}/g, "\n\n\n");
+}
+
+/** Whether at most 2 % of the letters are not of the English alphabet: other scripts, and languages with many accents, are more. */
+export function isEnglishScript(text: string): boolean {
+  const letters = text.match(/\p{L}/gu)?.length ?? 0;
+  const english = text.match(/[a-z]/gi)?.length ?? 0;
+  return letters - english <= MOST_FOREIGN_LETTERS * letters;
 }
 
 /** Whether a source file is minified, a table of data or otherwise not written by hand. */

@@ -4,6 +4,7 @@ import path from "node:path";
 import { CorpusError, messageOf } from "../corpus-error";
 import { sha256, type SplitName, type StepCounts } from "../manifest";
 import { readArchive } from "./archive";
+import { isEnglishScript } from "./clean";
 import { cutFile } from "./cut";
 import type { CorpusDefinition, CorpusSource } from "./definition";
 import { packageId } from "./definition";
@@ -72,6 +73,10 @@ export function corpusTexts(
     keep(
       `at least ${SHORTEST_DOCUMENT} bytes`,
       left.filter(({ bytes }) => bytes >= SHORTEST_DOCUMENT),
+    );
+    keep(
+      "other scripts and languages dropped",
+      left.filter(({ text }) => isEnglishScript(text)),
     );
     keep(
       "exact duplicates dropped",
