@@ -4,10 +4,12 @@ import { defineConfig } from "vitest/config";
 const lib = path.resolve(import.meta.dirname, "lib");
 
 /** Tests read the workspaces' sources, not what was built last. */
-const alias = Object.entries({ "tfjs-backend-xla": "tfjs-backend-xla", lory: "lory", "lory-lab": "lab" }).flatMap(([name, folder]) => [
-  { find: new RegExp(`^${name}$`), replacement: path.join(lib, folder, "index.ts") },
-  { find: new RegExp(`^${name}/([\\w-/]+)$`), replacement: path.join(lib, folder, "$1/index.ts") },
-]);
+const alias = Object.entries({ "tfjs-backend-xla": "tfjs-backend-xla", lory: "lory", "lory-lab": "lab" }).flatMap(
+  ([name, folder]) => [
+    { find: new RegExp(`^${name}$`), replacement: path.join(lib, folder, "index.ts") },
+    { find: new RegExp(`^${name}/([\\w-/]+)$`), replacement: path.join(lib, folder, "$1/index.ts") },
+  ],
+);
 
 export default defineConfig({
   resolve: { alias },
