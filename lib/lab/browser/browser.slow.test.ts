@@ -38,10 +38,11 @@ const drawn = (output: Locator): Promise<void> => output.locator(".main-svg .tra
 
 describe("a notebook that is run from top to bottom", () => {
   it("shows figures, tables and progress, and stops at an error with its trace", async () => {
-    const { table, live, plot, error, behind } = { table: 1, live: 2, plot: 3, error: 4, behind: 5 };
+    const { table, frame, live, plot, error, behind } = { table: 1, frame: 2, live: 3, plot: 4, error: 5, behind: 6 };
     const page = await open("run-all.ipynb", [
       BRIDGE,
       'import { table } from "lory/notebook";\ntable([{ domain: "prose", loss: 3.25 }, { domain: "code", loss: 2 }])',
+      'import * as dfd from "danfojs-node";\nnew dfd.DataFrame([[1, 2.5]], { columns: ["a", "b"] }).describe()',
       `for (let i = 0; i < 5; i++) {
   bridge.show(${figure('"frame " + i', "[1, i]")}, { id: "live", update: i > 0 });
   await new Promise((done) => setTimeout(done, 50));
@@ -55,6 +56,8 @@ describe("a notebook that is run from top to bottom", () => {
 
     expect(await page.output(table).locator("table tbody tr").allInnerTexts()).toEqual(["prose\t3.25", "code\t2"]);
 
+    expect(await page.output(frame).locator("table thead th").allInnerTexts()).toEqual(["index", "a", "b"]);
+
     await page.output(live).getByText("frame 4").waitFor();
     expect(await page.output(live).count()).toBe(1);
 
@@ -66,7 +69,7 @@ describe("a notebook that is run from top to bottom", () => {
 
     const trace = await page.output(error).innerText();
     expect(trace).toContain("RangeError: n is 8192");
-    expect(trace).toContain("at inner (cell-5:2:9)");
+    expect(trace).toContain("at inner (cell-6:2:9)");
     expect(trace).toContain(">   2 |   throw new RangeError");
     expect(await page.output(behind).count()).toBe(0);
   });

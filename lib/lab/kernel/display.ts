@@ -1,11 +1,7 @@
-/** What the kernel shows besides text: the value that ends a cell, and what the library shows while a cell runs. */
-import util from "node:util";
+/** What the library shows while a cell runs, and the bridge by which it does. */
 
 /** A value in several formats, by MIME type. */
 export type MimeBundle = Readonly<Record<string, unknown>>;
-
-/** A value that knows how to show itself has a method under this symbol; it returns a bundle, or a promise of one. */
-export const DISPLAY = Symbol.for("Jupyter.display");
 
 /** Under this symbol the library finds what the kernel offers to it; outside a notebook there is nothing. */
 export const BRIDGE = Symbol.for("lory.kernel");
@@ -33,8 +29,8 @@ export interface DisplayContent {
   readonly transient: { readonly display_id?: string };
 }
 
-/** Bytes, as images are, travel as base64. */
-function portable(data: MimeBundle): MimeBundle {
+/** A bundle as it travels: bytes, as images are, become base64. */
+export function portable(data: MimeBundle): MimeBundle {
   return Object.fromEntries(
     Object.entries(data).map(([type, value]) => [
       type,
@@ -45,39 +41,4 @@ function portable(data: MimeBundle): MimeBundle {
 
 export function displayContent(data: MimeBundle, { id, metadata = {} }: ShowOptions = {}): DisplayContent {
   return { data: portable(data), metadata, transient: id === undefined ? {} : { display_id: id } };
-}
-
-function displayMethod(value: unknown): (() => unknown) | undefined {
-  if (value === null || (typeof value !== "object" && typeof value !== "function")) return undefined;
-  const method = (value as { [DISPLAY]?: unknown })[DISPLAY];
-  return typeof method === "function" ? (method.bind(value) as () => unknown) : undefined;
-}
-
-interface PlotlyFigure {
-  readonly data: readonly unknown[];
-  readonly layout: { readonly title?: { readonly text?: unknown } };
-}
-
-/** Whether `value` is what plotly draws: an object of nothing but traces, a layout and how to show them. */
-function isFigure(value: unknown): value is PlotlyFigure {
-  if (typeof value !== "object" || value === null) return false;
-  const { data, layout } = value as Partial<PlotlyFigure>;
-  const known = Object.keys(value).every((key) => ["data", "layout", "config", "frames"].includes(key));
-  return known && Array.isArray(data) && typeof layout === "object";
-}
-
-function figureBundle(figure: PlotlyFigure): MimeBundle {
-  const { text } = figure.layout.title ?? {};
-  const title = typeof text === "string" ? text.replace(/<br>[^]*|<[^>]*>/g, "") : "untitled";
-  return { "application/vnd.plotly.v1+json": figure, "text/plain": `[figure: ${title}]` };
-}
-
-/** How the value that ends a cell is shown. Rejects where the value's own display method does. */
-export async function bundleOf(value: unknown): Promise<MimeBundle> {
-  const data = await displayMethod(value)?.();
-  if (typeof data === "object" && data !== null) return portable(data as MimeBundle);
-  if (isFigure(value)) return figureBundle(value);
-  return {
-    "text/plain": util.inspect(value, { colors: false, depth: 4, maxArrayLength: 50, maxStringLength: 10_000 }),
-  };
 }

@@ -1,10 +1,11 @@
 /** The kernel: runs the cells that Jupyter sends, one after another, and sends back what comes of them. */
 import { installGuard } from "./await-guards";
 import { IMPATIENT_MS, type Channels, type Listener } from "./channels";
-import { BRIDGE, bundleOf, displayContent, type KernelBridge } from "./display";
+import { BRIDGE, displayContent, type KernelBridge } from "./display";
 import type { ErrorContent } from "./errors";
 import { History } from "./history";
 import { CellGuard, Interrupted, STEP_MS } from "./interrupt";
+import { bundleOf } from "./last-value";
 import type { Library } from "./library";
 import { Requests } from "./requests";
 import { Runner } from "./runner";
