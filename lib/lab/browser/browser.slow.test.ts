@@ -1,9 +1,11 @@
 import fs from "node:fs";
 import path from "node:path";
 import type { Browser, Locator } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { JupyterServer } from "./jupyter-server";
-import { LabPage, launchBrowser, writeNotebook } from "./lab-page";
+import { LabPage, launchBrowser, PATIENCE_MS, writeNotebook } from "./lab-page";
+
+vi.setConfig({ testTimeout: 4 * PATIENCE_MS, hookTimeout: 4 * PATIENCE_MS });
 
 let server: JupyterServer;
 let browser: Browser;
@@ -99,9 +101,9 @@ describe("a figure", () => {
     const color = (): Promise<string> => title.getAttribute("style").then(String);
     const light = await color();
     await page.command("apputils:change-theme", { theme: "JupyterLab Dark" });
-    await expect.poll(color, { timeout: 30_000 }).not.toBe(light);
+    await expect.poll(color, { timeout: PATIENCE_MS }).not.toBe(light);
     await page.command("apputils:change-theme", { theme: "JupyterLab Light" });
-    await expect.poll(color, { timeout: 30_000 }).toBe(light);
+    await expect.poll(color, { timeout: PATIENCE_MS }).toBe(light);
   });
 
   it("is still drawn in a saved notebook that is opened elsewhere, without trust", async () => {

@@ -5,6 +5,9 @@ import { chromium, type Browser, type Locator, type Page } from "playwright-core
 import { installedBrowsers, packagedChromium, type BrowserProgram } from "../figures";
 import type { JupyterServer } from "./jupyter-server";
 
+/** How long a test waits for what it expects, on a machine that may have much else to do. */
+export const PATIENCE_MS = 90_000;
+
 /** JupyterLab's application object in the page, where `--LabApp.expose_app_in_browser` puts it. */
 interface LabGlobal {
   readonly jupyterapp: { readonly commands: { execute(command: string, args?: object): Promise<unknown> } };
@@ -55,6 +58,7 @@ export class LabPage {
   /** Opens a notebook of the server's folder and waits until its kernel is idle. */
   static async open(browser: Browser, server: JupyterServer, name: string): Promise<LabPage> {
     const context = await browser.newContext({ viewport: { width: 1200, height: 1000 } });
+    context.setDefaultTimeout(PATIENCE_MS);
     const page = await context.newPage();
     await page.goto(server.url(`lab/tree/${name}`));
     const lab = new LabPage(page, server);

@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import fs from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import type { Readable } from "node:stream";
 import * as zmq from "zeromq";
@@ -65,7 +66,8 @@ export class KernelClient {
   readonly published: Message[] = [];
 
   private constructor(main: string, folder: string, { env, byAnother = false }: StartOptions) {
-    this.#folder = fs.mkdtempSync(path.join(path.dirname(folder), "sockets-"));
+    // The names of such sockets are limited to about a hundred characters.
+    this.#folder = fs.mkdtempSync(path.join(os.tmpdir(), "lory-kernel-"));
     const ports = { shell_port: 1, iopub_port: 2, stdin_port: 3, control_port: 4, hb_port: 5 };
     this.#connection = { transport: "ipc", ip: path.join(this.#folder, "s"), key: "a key", ...ports };
     const file = path.join(this.#folder, "connection.json");
