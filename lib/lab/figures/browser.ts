@@ -83,7 +83,7 @@ async function start({ executable, env }: BrowserProgram): Promise<Browser> {
   removeAbandonedProfiles();
   const profile = fs.mkdtempSync(path.join(os.tmpdir(), `${PROFILE_PREFIX}${process.pid}-`));
   const child = spawn(executable, [...FLAGS, `--user-data-dir=${profile}`], {
-    env,
+    env: { ...env, TMPDIR: profile }, // what a killed browser leaves goes with its profile
     stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"],
   });
   const [, , stderr, commands, answers] = child.stdio as [null, null, Socket, Socket, Socket];
