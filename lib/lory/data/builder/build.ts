@@ -95,7 +95,7 @@ export async function buildCorpus(definition: CorpusDefinition, options: BuildOp
       onProgress?.({ stage: "encode", done: encoded, total, detail: definition.domains[document.domain].name });
     });
   const documents = { train: await encode(splits.train), heldOut: await encode(splits.heldOut) };
-  onProgress?.({ stage: "write", done: 0, total: 1, detail: folder });
+  onProgress?.({ stage: "write", done: 0, total: 1, detail: definition.name });
   const { name, vocabSize, endOfDocument, sha256: tokenizerSha256 } = tokenizer;
   const manifest = writeCorpus(
     folder,
@@ -120,7 +120,7 @@ export async function buildCorpus(definition: CorpusDefinition, options: BuildOp
     },
     { inputsHash: options.inputsHash, writeFile: options.writeFile },
   );
-  onProgress?.({ stage: "write", done: 1, total: 1, detail: folder });
+  onProgress?.({ stage: "write", done: 1, total: 1, detail: definition.name });
   return manifest;
 }
 
