@@ -92,7 +92,7 @@ async function start({ executable, env }: BrowserProgram): Promise<Browser> {
   stderr.on("data", (text: Buffer) => (complaints = (complaints + text.toString()).slice(-2000)));
 
   const kill = () => child.kill("SIGKILL");
-  const removeProfile = () => fs.rmSync(profile, { recursive: true, force: true, maxRetries: 3 });
+  const removeProfile = () => removeFolder(profile);
   const atExit = () => {
     kill();
     removeProfile();
@@ -132,7 +132,19 @@ function removeAbandonedProfiles(): void {
   for (const name of fs.readdirSync(os.tmpdir())) {
     const pid = Number(new RegExp(`^${PROFILE_PREFIX}(\\d+)-`).exec(name)?.[1] ?? NaN);
     if (Number.isNaN(pid) || isRunning(pid)) continue;
-    fs.rmSync(path.join(os.tmpdir(), name), { recursive: true, force: true });
+    removeFolder(path.join(os.tmpdir(), name));
+  }
+}
+
+/**
+ * Removes a profile. One that cannot be removed, as another user's, or one that the browser's processes still write to, is
+ * no reason to fail: the next browser tries again.
+ */
+function removeFolder(folder: string): void {
+  try {
+    fs.rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
+  } catch {
+    return;
   }
 }
 
