@@ -26,12 +26,14 @@ export async function run(args) {
       `npm run quickstart takes no arguments; it was given ${args.join(" ")}. Parameters are environment variables: PRESET=ci npm run quickstart`,
     );
   }
-  for (const file of [TABLE, FIGURES]) fs.rmSync(file, { force: true });
+  const started = Date.now();
   for (const folder of Object.values(ISOLATED)) fs.mkdirSync(folder, { recursive: true });
   const exitCode = await runPython([at("lib/lab/headless/run.py"), NOTEBOOK], ISOLATED);
   if (exitCode !== 0) return exitCode;
   for (const file of [TABLE, FIGURES]) {
-    if (!fs.existsSync(file)) throw new SetupError(`${NOTEBOOK} ran to its end and did not write ${file}.`);
+    // What an earlier run has left is not this one's result.
+    if ((fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0) < started)
+      throw new SetupError(`${NOTEBOOK} ran to its end and did not write ${file}.`);
   }
   console.log(`\n${fs.readFileSync(TABLE, "utf8").trim()}\n`);
   console.log(`Figures:\n${fs.readFileSync(FIGURES, "utf8").trim()}`);
