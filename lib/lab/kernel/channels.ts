@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import path from "node:path";
 import { Worker } from "node:worker_threads";
+import type { StreamName } from "./streams";
 import { encode, type Connection, type Frame, type Message, type Parent } from "./wire";
 
 /** Numbers that both threads read at any time, by their place in the shared memory. */
@@ -33,6 +34,8 @@ export type ToMain =
 
 export type FromMain =
   | { readonly kind: "send"; readonly channel: "iopub" | "shell"; readonly frames: Frame[] }
+  | { readonly kind: "printing"; readonly parent: Parent }
+  | { readonly kind: "print"; readonly name: StreamName; readonly text: string }
   | { readonly kind: "running"; readonly parent: Parent | undefined }
   | { readonly kind: "close" };
 
@@ -51,6 +54,7 @@ export class Channels {
   #session = randomUUID();
   #beats = new Int32Array(new SharedArrayBuffer(4 * Object.keys(Beat).length));
   #worker: Worker;
+  #printing: Parent | undefined;
 
   /** Binds the sockets. What arrives before `listen` waits. */
   constructor(connection: Connection, info: object) {
@@ -96,6 +100,15 @@ export class Channels {
   /** The request whose cell runs: the kernel stays busy for it while it answers others. */
   set running(parent: Parent | undefined) {
     this.#post({ kind: "running", parent: parent && { route: [], header: parent.header } });
+  }
+
+  /** Shows text that the cell of `parent` prints. The other thread collects it, so that it goes out while the cell computes. */
+  print(parent: Parent, name: StreamName, text: string): void {
+    if (this.#printing !== parent) {
+      this.#printing = parent;
+      this.#post({ kind: "printing", parent: { route: [], header: parent.header } });
+    }
+    this.#post({ kind: "print", name, text });
   }
 
   publish(parent: Parent, type: string, content: object): void {

@@ -51,6 +51,10 @@ describe("interrupts", () => {
     expect(traceback).toContain("in the middle of a computation");
   });
 
+  it("break a synchronous loop that has shown all that was printed before it", async () => {
+    await interrupted('console.log("once"); console.log("and at once again"); for (;;) {}', "and at once again");
+  });
+
   it("break a synchronous loop after an await", async () => {
     await interrupted('await sleep(1); console.log("r5"); for (;;) {}', "r5");
   });

@@ -6,6 +6,7 @@ import inspector from "node:inspector";
 import { parentPort, workerData } from "node:worker_threads";
 import * as zmq from "zeromq";
 import { Beat, type FromMain, type ThreadData, type ToMain } from "./channels";
+import { Streams } from "./streams";
 import { addressOf, decode, encode, NO_PARENT, type Message, type Parent } from "./wire";
 
 /** Longest time from a request to shut down, or the end of the parent, to the end of this process. */
@@ -35,12 +36,20 @@ const heartbeat = new zmq.Reply(QUEUED);
 
 /** The request of the cell that runs, told by the main thread. */
 let running: Parent | undefined;
+/** The request whose cell prints, as above. */
+let printing: Parent = NO_PARENT;
 let interrupts = 0;
 let closing = false;
 
 const tell = (message: ToMain): void => main.postMessage(message);
 
+const streams = new Streams<Parent>((parent, name, text) =>
+  send(iopub, encode(connection.key, session, parent, "stream", { name, text }, ["kernel.stream"])),
+);
+
+/** Sends a message, after what was printed before it: outputs keep their order. */
 function send(socket: zmq.Router | zmq.Publisher, frames: (string | Uint8Array)[]): void {
+  streams.flush();
   socket.send(frames as (string | Buffer)[]).catch((error: unknown) => {
     if (!closing) process.stderr.write(`kernel: a message was not sent: ${String(error)}\n`);
   });
@@ -139,10 +148,17 @@ function obey(message: FromMain): void {
     case "send":
       send(message.channel === "iopub" ? iopub : shell, message.frames);
       break;
+    case "printing":
+      printing = message.parent;
+      break;
+    case "print":
+      streams.write(printing, message.name, message.text);
+      break;
     case "running":
       running = message.parent;
       break;
     case "close":
+      streams.flush();
       closing = true;
       for (const socket of [iopub, shell, control, stdin, heartbeat]) socket.close();
       main.close();

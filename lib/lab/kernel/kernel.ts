@@ -9,7 +9,7 @@ import { bundleOf } from "./last-value";
 import type { Library } from "./library";
 import { Requests } from "./requests";
 import { Runner } from "./runner";
-import { Streams, type StreamName } from "./streams";
+import type { StreamName } from "./streams";
 import { Uncaught } from "./uncaught";
 import type { Message, Parent } from "./wire";
 
@@ -54,9 +54,6 @@ export class Kernel implements Listener {
   readonly #uncaught: Uncaught;
   readonly #exit: () => void;
   readonly #history = new History();
-  readonly #streams = new Streams<CellRun>((cell, name, text) =>
-    this.#channels.publish(cell.request, "stream", { name, text }),
-  );
   #queue: Promise<void> = Promise.resolve();
   #count = 0;
   #running: CellRun | undefined;
@@ -92,16 +89,14 @@ export class Kernel implements Listener {
   /** Shows text under the cell that runs or, between cells, under the last one. False where none has run yet. */
   write(name: StreamName, text: string): boolean {
     const cell = this.#origin();
-    if (cell !== undefined) this.#streams.write(cell, name, text);
+    if (cell !== undefined) this.#channels.print(cell.request, name, text);
     return cell !== undefined;
   }
 
   /** Sends an output of the cell that runs or, between cells, of the last one. */
   publish(type: string, content: object): void {
     const cell = this.#origin();
-    if (cell === undefined) return;
-    this.#streams.flush();
-    this.#channels.publish(cell.request, type, content);
+    if (cell !== undefined) this.#channels.publish(cell.request, type, content);
   }
 
   #origin(): CellRun | undefined {
@@ -172,7 +167,6 @@ export class Kernel implements Listener {
     if (!silent && stored) this.#history.add(cell.count, code);
 
     const error = await this.#run(cell, code, silent);
-    this.#streams.flush();
     if (cell.guard.interrupted) this.#stopped.set(cell.name, cell.guard);
     this.#running = undefined;
     this.#channels.running = undefined;
@@ -196,7 +190,6 @@ export class Kernel implements Listener {
     try {
       if (outcome.value !== undefined && !silent) {
         const data = await cell.guard.value(bundleOf(outcome.value), cell.name);
-        this.#streams.flush();
         this.#channels.publish(cell.request, "execute_result", { execution_count: cell.count, data, metadata: {} });
       }
     } catch (error) {
@@ -240,7 +233,6 @@ export class Kernel implements Listener {
   shutdown(): void {
     if (this.#closing) return;
     this.#closing = true;
-    this.#streams.flush();
     void this.#channels.close().then(this.#exit);
   }
 
@@ -251,8 +243,8 @@ export class Kernel implements Listener {
 
   #noteWaiting(cell: CellRun): void {
     if (this.#running !== cell) return;
-    this.#streams.write(
-      cell,
+    this.#channels.print(
+      cell.request,
       "stderr",
       "Stopping when the step in flight has ended. Interrupt again to stop at once.\n",
     );
