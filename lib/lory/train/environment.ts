@@ -21,7 +21,7 @@ export interface Environment {
   readonly versions: Readonly<Record<string, string>>;
   /** The checkout's commit, with `-dirty` when files differ from it; null outside of one. */
   readonly commit: string | null;
-  /** The program and its arguments, with paths relative to the working directory. */
+  /** The program and its arguments: paths relative to the working directory, and of files outside of it the names alone. */
   readonly command: readonly string[];
 }
 
@@ -41,8 +41,15 @@ export async function describeEnvironment(startStep: number): Promise<Environmen
     memoryBytes: os.totalmem(),
     versions: { ...versions(), ...plugin },
     commit: await commit(),
-    command: process.argv.map((argument) => (path.isAbsolute(argument) ? path.relative("", argument) : argument)),
+    command: process.argv.map(shortened),
   };
+}
+
+/** An argument as others can read it: where this machine keeps its files is of no use to them. */
+function shortened(argument: string): string {
+  if (!path.isAbsolute(argument)) return argument;
+  const fromHere = path.relative("", argument);
+  return fromHere.startsWith("..") ? path.basename(argument) : fromHere;
 }
 
 /** The device that programs run on, if it is not the CPU, and the plugin that runs them. */

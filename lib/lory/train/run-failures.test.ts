@@ -1,36 +1,19 @@
 import fs from "node:fs/promises";
 import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { useTestBackend } from "../testing";
-import { openRun, type OpenRunOptions, type Run } from "./run";
-import type { RunConfigInput } from "./run-config";
+import { describe, expect } from "vitest";
+import { openRun } from "./run";
 import { fillDisk } from "./testing/full-disk";
 import { expectSame } from "./testing/same-run";
-import { tinyLaboratory, trainUntil, type TinyLaboratory } from "./testing/tiny-run";
-
-let laboratory: TinyLaboratory;
-let config: RunConfigInput;
-let options: OpenRunOptions;
-/** Twelve steps without a stop, for comparison. */
-let whole: Run;
-
-beforeAll(async () => {
-  await useTestBackend();
-  laboratory = await tinyLaboratory();
-  config = laboratory.config;
-  options = { runsDir: path.join(laboratory.runsDir, "whole") };
-  whole = await openRun(config, options);
-  await trainUntil(whole);
-});
-let count = 0;
-beforeEach(() => {
-  options = { runsDir: path.join(laboratory.runsDir, String(count++)) };
-});
-afterAll(() => laboratory.remove());
+import { it } from "./testing/run-test";
+import { trainUntil } from "./testing/tiny-run";
 
 describe("what goes wrong", () => {
-  it("a full disk: the checkpoint before is kept, training goes on from memory once there is space", async () => {
+  it("a full disk: the checkpoint before is kept, training goes on from memory once there is space", async ({
+    config,
+    options,
+    whole,
+  }) => {
     const tensors = tf.memory().numTensors;
     const run = await openRun(config, { ...options, checkpointEvery: { steps: 4 } });
     await trainUntil(run, 4);
@@ -51,7 +34,7 @@ describe("what goes wrong", () => {
     expect(tf.memory().numTensors).toBe(tensors);
   });
 
-  it("a full disk from the start leaves nothing half-written", async () => {
+  it("a full disk from the start leaves nothing half-written", async ({ config, options }) => {
     const tensors = tf.memory().numTensors;
     const run = await openRun(config, options);
     const free = await fillDisk(0);
@@ -61,7 +44,7 @@ describe("what goes wrong", () => {
     expect(tf.memory().numTensors).toBe(tensors);
   });
 
-  it("two trainings of one run at a time: the second is refused", async () => {
+  it("two trainings of one run at a time: the second is refused", async ({ config, options, whole }) => {
     const run = await openRun(config, options);
     const first = run.train();
     await first.next();
@@ -71,7 +54,10 @@ describe("what goes wrong", () => {
     await expectSame(run, whole);
   });
 
-  it("a loss that is not a number stops with the step, keeps the checkpoint before, and frees the device", async () => {
+  it("a loss that is not a number stops with the step, keeps the checkpoint before, and frees the device", async ({
+    config,
+    options,
+  }) => {
     const diverging = { ...config, optimizer: { ...config.optimizer, learningRate: 1e20, warmupFraction: 0 } };
     const tensors = tf.memory().numTensors;
     const run = await openRun(diverging, { ...options, checkpointEvery: { steps: 1 } });
@@ -81,11 +67,11 @@ describe("what goes wrong", () => {
     expect((await openRun(diverging, options)).status).toBe("partial");
   });
 
-  it.each([
+  it.for<[string, RegExp]>([
     ["metrics.jsonl", /metrics.jsonl ends at step 0, the checkpoint is of step 5/],
     ["env.json", /env.json is damaged/],
     ["checkpoints/step-00000005/model.safetensors", /model.safetensors is damaged/],
-  ])("damage of %s is named, and nothing is held", async (name, message) => {
+  ])("damage of %s is named, and nothing is held", async ([name, message], { config, options }) => {
     const run = await openRun(config, options);
     await trainUntil(run, 4);
     await fs.truncate(path.join(run.dir, name), 20);

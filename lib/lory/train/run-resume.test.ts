@@ -1,47 +1,40 @@
 import fs from "node:fs/promises";
 import path from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { useTestBackend } from "../testing";
+import { afterEach, describe, expect, vi } from "vitest";
 import { metricsLine } from "./metrics";
-import { openRun, type OpenRunOptions, type Run } from "./run";
-import type { RunConfigInput } from "./run-config";
+import { openRun } from "./run";
+import { stepsSeemToTake } from "./testing/clock";
 import { expectSame, weights } from "./testing/same-run";
-import { numbersOf, tinyLaboratory, trainUntil, type TinyLaboratory } from "./testing/tiny-run";
+import { it } from "./testing/run-test";
+import { numbersOf, trainUntil } from "./testing/tiny-run";
 
-let laboratory: TinyLaboratory;
-let config: RunConfigInput;
-let options: OpenRunOptions;
-/** Twelve steps without a stop, for comparison. */
-let whole: Run;
-
-beforeAll(async () => {
-  await useTestBackend();
-  laboratory = await tinyLaboratory();
-  config = laboratory.config;
-  options = { runsDir: path.join(laboratory.runsDir, "whole") };
-  whole = await openRun(config, options);
-  await trainUntil(whole);
+afterEach(() => {
+  vi.restoreAllMocks();
 });
-let count = 0;
-beforeEach(() => {
-  options = { runsDir: path.join(laboratory.runsDir, String(count++)) };
-});
-afterAll(() => laboratory.remove());
 
 describe("a training that was stopped and gone on with equals one that never was, bit for bit", () => {
-  it.each([1, 5, 11])("by the signal at step %d", async (step) => {
-    const run = await openRun(config, options);
-    const first = await trainUntil(run, step);
-    // The step in flight when the signal came is finished, and nothing after it begun.
-    expect(first.length).toBe(Math.min(step + 1, 12));
-    const opened = await openRun(config, options);
-    expect([opened.status, opened.metrics.length]).toEqual([first.length < 12 ? "partial" : "done", first.length]);
-    await weights(opened);
-    expect(numbersOf(await trainUntil(opened))).toEqual(numbersOf(whole.metrics));
-    await expectSame(opened, whole);
-  });
+  it.for([
+    { at: 1, stepMs: 2000, ended: 1 },
+    { at: 5, stepMs: 2000, ended: 5 },
+    { at: 5, stepMs: 10, ended: 6 }, // the step in flight when the signal came is finished, and nothing after it begun
+    { at: 11, stepMs: 10, ended: 12 },
+  ])(
+    "by the signal at step $at where steps take $stepMs ms",
+    async ({ at, stepMs, ended }, { config, options, whole }) => {
+      stepsSeemToTake(stepMs);
+      const run = await openRun(config, options);
+      const first = await trainUntil(run, at);
+      expect(first.length).toBe(ended);
+      const opened = await openRun(config, options);
+      expect([opened.status, opened.metrics.length]).toEqual([first.length < 12 ? "partial" : "done", first.length]);
+      await weights(opened);
+      expect(numbersOf(await trainUntil(opened))).toEqual(numbersOf(whole.metrics));
+      await expectSame(opened, whole);
+    },
+  );
 
-  it("by leaving the loop", async () => {
+  it("by leaving the loop", async ({ config, options, whole }) => {
+    stepsSeemToTake(10);
     const run = await openRun(config, options);
     for await (const { step } of run.train()) if (step === 4) break;
     expect(run.metrics.length).toBe(5);
@@ -49,7 +42,7 @@ describe("a training that was stopped and gone on with equals one that never was
     await expectSame(run, whole);
   });
 
-  it("before its first step", async () => {
+  it("before its first step", async ({ config, options }) => {
     const run = await openRun(config, options);
     expect(await trainUntil(run, 0)).toHaveLength(12);
     const stopped = await openRun({ ...config, seed: 9 }, options);
@@ -57,7 +50,7 @@ describe("a training that was stopped and gone on with equals one that never was
     expect(stopped.status).toBe("new");
   });
 
-  it("again and again, with checkpoints in between", async () => {
+  it("again and again, with checkpoints in between", async ({ config, options, whole }) => {
     for (const step of [2, 3, 7, 9])
       await trainUntil(await openRun(config, { ...options, checkpointEvery: { steps: 3 } }), step);
     const run = await openRun(config, options);
@@ -65,7 +58,12 @@ describe("a training that was stopped and gone on with equals one that never was
     await expectSame(run, whole);
   });
 
-  it("by a kill that left metrics beyond the checkpoint, a torn line, and half a checkpoint", async () => {
+  it("by a kill that left metrics beyond the checkpoint, a torn line, and half a checkpoint", async ({
+    config,
+    options,
+    whole,
+  }) => {
+    stepsSeemToTake(10);
     const run = await openRun(config, options);
     await trainUntil(run, 4);
     const file = path.join(run.dir, "metrics.jsonl");
@@ -78,7 +76,7 @@ describe("a training that was stopped and gone on with equals one that never was
     await expectSame(opened, whole);
   });
 
-  it("by a kill before the first checkpoint", async () => {
+  it("by a kill before the first checkpoint", async ({ config, options, whole }) => {
     const run = await openRun(config, options);
     await fs.mkdir(run.dir, { recursive: true });
     await fs.writeFile(path.join(run.dir, "metrics.jsonl"), metricsLine({ ...whole.metrics[0], lossNats: 99 }));

@@ -23,6 +23,11 @@ export class Throughput {
     if (this.#lastEndMs !== undefined) this.#lastEndMs = nowMs;
   }
 
+  /** Milliseconds that the last step took; null until two steps have ended. */
+  get lastStepMs(): number | null {
+    return this.#laps.at(-1) ?? null;
+  }
+
   /** Steps a second; null until two steps have ended. */
   get stepsPerSecond(): number | null {
     const totalMs = this.#laps.reduce((sum, lap) => sum + lap, 0);

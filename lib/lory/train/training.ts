@@ -21,6 +21,12 @@ export interface TrainingSurroundings {
   readonly isSaveDue: (steps: number, elapsedMs: number) => boolean;
 }
 
+/**
+ * Steps shorter than this are queued one ahead, since the device would otherwise wait for the host between them. Beside longer
+ * ones that wait is nothing, and a stop has to wait for one step only.
+ */
+const QUEUED_STEP_MS = 1000;
+
 /** A step that the device was given and whose loss has not been read yet. */
 interface StepInFlight {
   readonly step: number;
@@ -69,9 +75,9 @@ export class Training {
   }
 
   /**
-   * Trains until the budget is used up or the signal is aborted. A step's metrics are yielded while the device works on the
-   * next one already, so that what a caller does with them costs no time. Once aborted, or when the iteration is left,
-   * the steps that the device has been given are finished, recorded and saved.
+   * Trains until the budget is used up or the signal is aborted. Metrics of steps under a second are yielded while the device
+   * works on the next one already, so that what a caller does with them costs no time. Once aborted, or when the iteration is
+   * left, what the device has been given is finished, recorded and saved: the step in flight, or two of those short ones.
    *
    * @throws DivergedError, or what `record` and `save` throw
    */
@@ -90,9 +96,10 @@ export class Training {
     try {
       while (this.#steps < totalSteps(this.#config) && !signal?.aborted) {
         await this.#dispatch(surroundings.batches);
-        if (this.#inFlight.length > 1) yield await finish();
+        const queued = throughput.lastStepMs !== null && throughput.lastStepMs < QUEUED_STEP_MS ? 1 : 0;
+        while (this.#inFlight.length > queued) yield await finish();
         if (surroundings.isSaveDue(this.#steps - this.#savedSteps, performance.now() - savedAtMs)) {
-          yield await finish();
+          while (this.#inFlight.length > 0) yield await finish();
           await save();
         }
         await eventLoopTurn();
