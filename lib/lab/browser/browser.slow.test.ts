@@ -31,7 +31,7 @@ async function open(name: string, cells: readonly (string | object)[]): Promise<
   return lab;
 }
 
-const BRIDGE = 'const bridge = (globalThis as any)[Symbol.for("lory.kernel")];';
+const BRIDGE = 'const bridge = Reflect.get(globalThis, Symbol.for("lory.kernel"));';
 const figure = (title: string, y: string): string =>
   `{ "application/vnd.plotly.v1+json": { data: [{ y: ${y} }], layout: { hovermode: "x", title: { text: ${title} } } }, "text/plain": "figure" }`;
 

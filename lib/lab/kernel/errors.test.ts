@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from "node:util";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
 import type { Script } from "./compiler";
@@ -14,8 +15,7 @@ const cell: Script = {
   compiledLines: 10,
 };
 const scripts = new Map([["cell-4", cell]]);
-// eslint-disable-next-line no-control-regex
-const plain = (traceback: readonly string[]): string => traceback.join("\n").replace(/\u001b\[\d+m/g, "");
+const plain = (traceback: readonly string[]): string => stripVTControlCharacters(traceback.join("\n"));
 
 function failure(message: string, stack: string): Error {
   const error = new RangeError(message);

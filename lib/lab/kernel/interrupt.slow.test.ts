@@ -10,7 +10,7 @@ beforeAll(async () => {
   workspace = new TemporaryWorkspace();
   kernel = await KernelClient.start(workspace.kernelMain, workspace.notebooks);
   await kernel.execute(`
-    const bridge = (globalThis as any)[Symbol.for("lory.kernel")];
+    const bridge = Reflect.get(globalThis, Symbol.for("lory.kernel"));
     const sleep = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
     const log: string[] = [];
     let kept = "set before";`);
@@ -152,7 +152,7 @@ describe("the end", () => {
     const other = await KernelClient.start(workspace.kernelMain, workspace.notebooks);
     await other.execute('import fs from "node:fs"; process.on("exit", () => fs.writeFileSync("ended.txt", "yes"));');
     const cell = other.execute(
-      'const { signal } = (globalThis as any)[Symbol.for("lory.kernel")]; console.log("on"); await new Promise((done) => signal.addEventListener("abort", done));',
+      'const { signal } = Reflect.get(globalThis, Symbol.for("lory.kernel")); console.log("on"); await new Promise((done) => signal.addEventListener("abort", done));',
     );
     await other.printed("on");
     await other.control("interrupt_request");

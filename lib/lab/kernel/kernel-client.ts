@@ -6,6 +6,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import type { Readable } from "node:stream";
+import { stripVTControlCharacters } from "node:util";
 import * as zmq from "zeromq";
 import { addressOf, decode, encode, NO_PARENT, type Connection, type Message } from "./wire";
 
@@ -114,8 +115,7 @@ export class KernelClient {
       reply: reply.content,
       outputs,
       text: printed.join(""),
-      // eslint-disable-next-line no-control-regex
-      traceback: traceback.replace(/\u001b\[\d+m/g, ""),
+      traceback: stripVTControlCharacters(traceback),
     };
   }
 

@@ -21,7 +21,7 @@ function valueOf({ outputs }: Execution): unknown {
   return outputs.find(({ type }) => type === "execute_result")?.content.data;
 }
 
-const BRIDGE = 'const kernel = (globalThis as any)[Symbol.for("lory.kernel")];';
+const BRIDGE = 'const kernel = Reflect.get(globalThis, Symbol.for("lory.kernel"));';
 
 describe("values and prints", () => {
   it("shows the last value as a result and what is printed as a stream", async () => {
