@@ -14,6 +14,14 @@ const COPY_DURING_CALL = 0;
 
 /** One program compiles at a time: XLA uses all processors for it. */
 const compilations = new Lane(1);
+/** Loading takes a moment only, and does not wait for what compiles. */
+const loads = new Lane(1);
+
+/** A call that makes an executable. */
+interface ExecutableCall {
+  readonly args: { pointer(field: "executable"): bigint };
+  readonly runAsync: () => Promise<void>;
+}
 
 /** A native client and the native objects that live in it. */
 export interface NativeClient {
@@ -21,7 +29,7 @@ export interface NativeClient {
   address: bigint;
   readonly buffers: Set<Handle>;
   readonly executables: Set<Handle>;
-  /** Compilations on worker threads, which the client must outlive. */
+  /** Compilations and loads on worker threads, which the client must outlive. */
   readonly compiling: Set<Promise<unknown>>;
 }
 
@@ -62,16 +70,7 @@ export class Client {
    * Throws a PjrtError with the compiler's message.
    */
   async compile(program: string | Uint8Array, options?: CompileOptions): Promise<Executable> {
-    const compiled = compilations.run(async () => {
-      const call = this.#prepareCompile(program, options);
-      await call.runAsync();
-      const executable = call.args.pointer("executable");
-      if (this.native.address === 0n) this.api.call("LoadedExecutable_Destroy", { executable });
-      this.#address();
-      return this.#adoptExecutable(executable);
-    });
-    this.native.compiling.add(compiled);
-    return compiled.finally(() => this.native.compiling.delete(compiled));
+    return this.#onWorker(compilations, () => this.#prepareCompile(program, options));
   }
 
   /** Like {@link compile}, blocking. */
@@ -87,15 +86,14 @@ export class Client {
    * bytes whose hash is known, from the same plugin, options and processor.
    */
   deserialize(bytes: Uint8Array, options?: CompileOptions): Executable {
-    const encoded = options && encodeCompileOptions(options);
-    const args = this.api.call("Executable_DeserializeAndLoad", {
-      client: this.#address(),
-      bytes,
-      bytes_size: bytes.length,
-      options: encoded ?? null,
-      options_size: encoded?.length ?? 0,
-    });
-    return this.#adoptExecutable(args.pointer("executable"));
+    const call = this.#prepareLoad(bytes, options);
+    call.run();
+    return this.#adoptExecutable(call.args.pointer("executable"));
+  }
+
+  /** Like {@link deserialize}, on a worker thread: the event loop stays free. */
+  async deserializeAsync(bytes: Uint8Array, options?: CompileOptions): Promise<Executable> {
+    return this.#onWorker(loads, () => this.#prepareLoad(bytes, options));
   }
 
   /**
@@ -134,6 +132,31 @@ export class Client {
 
   #adoptExecutable(executable: bigint): Executable {
     return new Executable(this, new Handle(executable, this.native.executables, executableDestroyer(this.api)));
+  }
+
+  /** Makes an executable by a call on a worker thread, for which the client waits when it is destroyed. */
+  #onWorker(lane: Lane, prepare: () => ExecutableCall): Promise<Executable> {
+    const made = lane.run(async () => {
+      const call = prepare();
+      await call.runAsync();
+      const executable = call.args.pointer("executable");
+      if (this.native.address === 0n) this.api.call("LoadedExecutable_Destroy", { executable });
+      this.#address();
+      return this.#adoptExecutable(executable);
+    });
+    this.native.compiling.add(made);
+    return made.finally(() => this.native.compiling.delete(made));
+  }
+
+  #prepareLoad(bytes: Uint8Array, options?: CompileOptions): PreparedCall<"Executable_DeserializeAndLoad"> {
+    const encoded = options && encodeCompileOptions(options);
+    return this.api.prepare("Executable_DeserializeAndLoad", {
+      client: this.#address(),
+      bytes,
+      bytes_size: bytes.length,
+      options: encoded ?? null,
+      options_size: encoded?.length ?? 0,
+    });
   }
 
   #prepareCompile(program: string | Uint8Array, options?: CompileOptions): PreparedCall<"Client_Compile"> {

@@ -129,11 +129,22 @@ export class Executable {
    */
   serialize(): Buffer {
     return this.#withMetadata((executable) => {
-      const args = this.client.api.call("Executable_Serialize", { executable });
-      const bytes = readBytes(args.pointer("bytes"), args.integer("bytes_size"));
-      koffi.call(args.pointer("deleter"), DELETER, args.pointer("serialized"));
-      return bytes;
+      const call = this.client.api.prepare("Executable_Serialize", { executable });
+      call.run();
+      return takeSerialized(call);
     });
+  }
+
+  /** Like {@link serialize}, on a worker thread: the event loop stays free. */
+  async serializeAsync(): Promise<Buffer> {
+    const executable = this.#metadata();
+    try {
+      const call = this.client.api.prepare("Executable_Serialize", { executable });
+      await call.runAsync();
+      return takeSerialized(call);
+    } finally {
+      this.client.api.call("Executable_Destroy", { executable });
+    }
   }
 
   /** Frees the program, once executions are done. Nothing the second time. */
@@ -147,20 +158,31 @@ export class Executable {
     return address;
   }
 
-  /** Lends the PJRT_Executable, which holds what is known of a loaded one. */
+  /** The PJRT_Executable, which holds what is known of a loaded one; to be destroyed. */
+  #metadata(): bigint {
+    const loaded = this.#address();
+    return this.client.api.call("LoadedExecutable_GetExecutable", { loaded }).pointer("executable");
+  }
+
   #withMetadata<T>(use: (executable: bigint) => T): T {
-    const { api } = this.client;
-    const executable = api.call("LoadedExecutable_GetExecutable", { loaded: this.#address() }).pointer("executable");
+    const executable = this.#metadata();
     try {
       return use(executable);
     } finally {
-      api.call("Executable_Destroy", { executable });
+      this.client.api.call("Executable_Destroy", { executable });
     }
   }
 }
 
 /** `void f(PJRT_SerializedExecutable*)` */
 const DELETER = koffi.proto("void", ["uintptr_t"]);
+
+/** Copies what Executable_Serialize gave, and frees it. */
+function takeSerialized({ args }: PreparedCall<"Executable_Serialize">): Buffer {
+  const bytes = readBytes(args.pointer("bytes"), args.integer("bytes_size"));
+  koffi.call(args.pointer("deleter"), DELETER, args.pointer("serialized"));
+  return bytes;
+}
 
 function readOutputs(client: Client, executable: bigint) {
   const { api } = client;

@@ -21,6 +21,6 @@ export { Executable, type ExecutableMemory, type SerializedProgram } from "./exe
 export { findPlugin, type PluginKind } from "./find";
 export { type NamedValue } from "./named-values";
 export { openClient } from "./open";
-export { type CompileOptions } from "./options";
+export { encodeCompileOptions, type CompileOptions } from "./options";
 export { type ApiVersion, type ClientOptions, loadPlugin, Plugin } from "./plugin";
 export { ELEMENT_TYPES, elementCount, type ElementType, type TypedArray } from "./types";

@@ -1,5 +1,7 @@
+import { openCache, type CompileCache, type Source } from "../cache";
 import {
   findPlugin,
+  loadPlugin,
   openClient,
   PjrtError,
   PluginError,
@@ -16,35 +18,63 @@ export type DeviceKind = (typeof DEVICE_KINDS)[number];
 /** Where programs run: one PJRT client and its first device, with the programs compiled so far. */
 export class XlaDevice {
   readonly client: Client;
+  readonly #cache: CompileCache | undefined;
   readonly #programs = new Map<string, Executable>();
+  /** Programs that worker threads load or compile. */
+  readonly #coming = new Map<string, Promise<Executable>>();
+  #compileCount = 0;
 
   /**
    * @throws {PluginError} if the plugin is missing or does not fit, saying what to do.
    * @throws {PjrtError} if the plugin finds no device.
    */
-  constructor(readonly kind: DeviceKind) {
+  constructor(
+    readonly kind: DeviceKind,
+    environment: NodeJS.ProcessEnv = process.env,
+  ) {
     this.client = openClient(kind);
+    this.#cache = openCache(this.client, loadPlugin(findPlugin(kind)), environment);
   }
 
   /** The compiled program, now; blocks while XLA compiles one that is new. */
   compile(module: string): Executable {
-    let program = this.#programs.get(module);
-    if (!program) this.#programs.set(module, (program = this.client.compileSync(module)));
-    return program;
+    const known = this.#programs.get(module);
+    if (known) return known;
+    const source = { module, options: {} };
+    return this.#keep(module, this.#cache?.load(source) ?? this.#compileNow(source));
   }
 
   /** The compiled program; the event loop stays free while XLA compiles. */
   async compileAsync(module: string): Promise<Executable> {
-    const known = this.#programs.get(module);
+    const known = this.#programs.get(module) ?? this.#coming.get(module);
     if (known) return known;
-    const program = await this.client.compile(module);
-    const raced = this.#programs.get(module);
-    if (raced) {
-      program.destroy();
-      return raced;
-    }
-    this.#programs.set(module, program);
+    const coming = this.#loadOrCompile({ module, options: {} }).finally(() => this.#coming.delete(module));
+    this.#coming.set(module, coming);
+    return coming;
+  }
+
+  #compileNow(source: Source): Executable {
+    const program = this.client.compileSync(source.module, source.options);
+    this.#compileCount++;
+    this.#cache?.save(source, program);
     return program;
+  }
+
+  async #loadOrCompile(source: Source): Promise<Executable> {
+    const loaded = await this.#cache?.loadAsync(source);
+    if (loaded) return this.#keep(source.module, loaded);
+    const program = await this.client.compile(source.module, source.options);
+    this.#compileCount++;
+    await this.#cache?.saveAsync(source, program);
+    return this.#keep(source.module, program);
+  }
+
+  /** The program that is kept: another one may have been made while this one compiled. */
+  #keep(module: string, program: Executable): Executable {
+    const raced = this.#programs.get(module);
+    if (raced) program.destroy();
+    else this.#programs.set(module, program);
+    return raced ?? program;
   }
 
   /**
@@ -70,9 +100,14 @@ export class XlaDevice {
     return this.execute(this.compile(module), [type], [buffer])[0];
   }
 
-  /** How many programs have been compiled in this process. */
+  /** How many programs this process has, compiled or loaded from the cache. */
   get programCount(): number {
     return this.#programs.size;
+  }
+
+  /** How many programs XLA has compiled in this process: those that the cache did not have. */
+  get compileCount(): number {
+    return this.#compileCount;
   }
 }
 
@@ -85,13 +120,13 @@ export function openDevice(environment: NodeJS.ProcessEnv = process.env): XlaDev
   if (named !== undefined) {
     const kind = DEVICE_KINDS.find((each) => each === named);
     if (!kind) throw new Error(`XLA_DEVICE is "${named}": it is one of ${DEVICE_KINDS.join(", ")}`);
-    return new XlaDevice(kind);
+    return new XlaDevice(kind, environment);
   }
-  return openGpu() ?? new XlaDevice("cpu");
+  return openGpu(environment) ?? new XlaDevice("cpu", environment);
 }
 
 /** A GPU, or nothing where there is no plugin for it or it finds none. */
-function openGpu(): XlaDevice | undefined {
+function openGpu(environment: NodeJS.ProcessEnv): XlaDevice | undefined {
   try {
     findPlugin("cuda");
   } catch (error) {
@@ -99,7 +134,7 @@ function openGpu(): XlaDevice | undefined {
     throw error;
   }
   try {
-    return new XlaDevice("cuda");
+    return new XlaDevice("cuda", environment);
   } catch (error) {
     if (!(error instanceof PjrtError || error instanceof PluginError)) throw error;
     console.warn(
