@@ -4,6 +4,7 @@ import { literal, parameter, printModule, reshape, sizeOf, splat, type Value } f
 import { deviceType, ELEMENT_TYPE, tensorDType, TFJS_TYPE, type TensorDType } from "./trace/dtypes";
 import type { XlaDevice } from "./trace/device";
 import { Graph, type HostArray } from "./trace/graph";
+import { ProgramTrace, RegionTrace, type Trace } from "./trace/traces";
 
 /** What a tensor's data id stands for. */
 interface Entry {
@@ -15,16 +16,6 @@ interface Entry {
   strings?: tf.BackendValues;
   /** The trace during which it was recorded; it means nothing outside of it. */
   readonly trace?: Trace;
-}
-
-/** A function being traced: what it took from outside becomes further parameters. */
-export interface Trace {
-  readonly name: string;
-  /** Variables as they were when the trace began, and the data that they had. */
-  readonly variables: ReadonlyMap<tf.TensorInfo, object>;
-  /** By variable, since its data may differ at each call; by data id for all other tensors, which never change. */
-  readonly captures: Map<object, Value>;
-  lastKernel: string;
 }
 
 /** A program that computes recorded values: what it reads, what it returns. */
@@ -152,15 +143,12 @@ export class XlaBackend extends tf.KernelBackend {
     const { dataId, shape } = tensor;
     const entry = this.#entries.get(dataId);
     if (!entry.value) throw new Error(`a ${entry.dtype} tensor cannot be computed with on the device`);
-    const trace = this.trace;
-    if (entry.trace !== undefined && entry.trace !== trace && !this.#traces.includes(entry.trace)) {
+    if (entry.trace !== undefined && !this.#traces.includes(entry.trace)) {
       throw new Error(
         `a tensor of shape [${shape.join(", ")}] left the trace of ${entry.trace.name} without being returned: return it from the function`,
       );
     }
-    const inside = trace === undefined || entry.trace !== undefined;
-    const value = inside ? entry.value : this.#capture(trace, tensor, entry);
-    return reshape(value, shape);
+    return reshape(this.#valueAt(this.#traces.length - 1, tensor, entry), shape);
   }
 
   /** A tensor for a recorded value. */
@@ -192,10 +180,22 @@ export class XlaBackend extends tf.KernelBackend {
     return this.#traces[this.#traces.length - 1];
   }
 
-  beginTrace(name: string, variables: ReadonlyMap<tf.TensorInfo, object>): Trace {
-    const trace: Trace = { name, variables, captures: new Map(), lastKernel: "" };
+  /** What kernels record from now on, up to `endTrace`, becomes a program of its own. */
+  beginProgram(name: string, variables: ReadonlyMap<tf.TensorInfo, object>): ProgramTrace {
+    const trace = new ProgramTrace(name, variables);
     this.#traces.push(trace);
     return trace;
+  }
+
+  /** What kernels record from now on, up to `endTrace`, becomes a region of an operation. What it takes from outside is held until `releaseRegion`. */
+  beginRegion(name: string, firstTensorId: number): RegionTrace {
+    const trace = new RegionTrace(name, firstTensorId);
+    this.#traces.push(trace);
+    return trace;
+  }
+
+  releaseRegion({ captures }: RegionTrace): void {
+    for (const value of captures.keys()) this.#graph.release(value);
   }
 
   endTrace(): void {
@@ -320,8 +320,20 @@ export class XlaBackend extends tf.KernelBackend {
     return entry;
   }
 
-  #capture(trace: Trace, tensor: tf.TensorInfo, entry: Entry): Value {
-    const key = origin(trace, tensor);
+  /** A tensor's value inside of a trace: its own, or the parameter that stands for it there. */
+  #valueAt(level: number, tensor: tf.TensorInfo, entry: Entry): Value {
+    const trace = level < 0 ? undefined : this.#traces[level];
+    if (trace === entry.trace) return entry.value!;
+    if (trace instanceof RegionTrace) {
+      const outside = this.#valueAt(level - 1, tensor, entry);
+      if (!trace.captures.has(outside)) this.#graph.hold(outside);
+      return trace.capture(tensor, outside);
+    }
+    return this.#capture(trace!, tensor, entry);
+  }
+
+  #capture(trace: ProgramTrace, tensor: tf.TensorInfo, entry: Entry): Value {
+    const key = trace.originOf(tensor);
     let value = trace.captures.get(key);
     if (!value) {
       trace.captures.set(key, (value = parameter(entry.value!.type)));
@@ -342,13 +354,6 @@ export class XlaBackend extends tf.KernelBackend {
     }
     return entry;
   }
-}
-
-/** What to read at each call for a tensor: the variable whose data it had when the trace began, or the tensor's own data. */
-function origin({ variables }: Trace, tensor: tf.TensorInfo): object {
-  if (!variables.has(tensor)) return tensor.dataId;
-  if (variables.get(tensor) === tensor.dataId) return tensor;
-  return [...variables].find(([, dataId]) => dataId === tensor.dataId)?.[0] ?? tensor.dataId;
 }
 
 /** A constant to write into a traced program, or nothing if the data is too large for that. */

@@ -95,11 +95,6 @@ export function isFinite(x: Value): Value {
   return makeValue("is_finite", [x], { dtype: "i1", shape: x.type.shape });
 }
 
-/** A value that the compiler may not move operations across or merge with an equal one. */
-export function optimizationBarrier(x: Value): Value {
-  return makeValue("optimization_barrier", [x], x.type);
-}
-
 function demandSameType(op: string, a: Value, b: Value): void {
   const same = a.type.dtype === b.type.dtype && sameShape(a.type.shape, b.type.shape);
   demand(same, op, () => `the operands are ${typeText(a.type)} and ${typeText(b.type)}; they must be of one type`);

@@ -5,4 +5,6 @@ export * from "./literal";
 export * from "./elementwise";
 export * from "./shape";
 export * from "./contract";
+export * from "./control";
+export { substitute } from "./substitute";
 export { printModule, type Program } from "./print";

@@ -1,5 +1,5 @@
 import { typeText } from "./types";
-import type { Op, Region, Value } from "./value";
+import { inputsOf, type Op, type Region, type Value } from "./value";
 
 /** A program: a function of its parameters. `aliases` pairs a parameter's index with the output that takes its memory. */
 export interface Program {
@@ -28,11 +28,14 @@ export function printModule({ name, parameters, results, aliases = new Map<numbe
 class Printer {
   readonly lines: string[] = [];
   readonly #names = new Map<Value, string>();
+  /** Values that were named inside of the region being printed: outside of it their names mean nothing. */
+  #local: Value[] = [];
   #next = 0;
   #nextBlockArgument = 0;
 
   name(value: Value, name: string): void {
     this.#names.set(value, name);
+    this.#local.push(value);
   }
 
   /** Prints all that the results hang on, operands first, and returns the results' names. Iterative: graphs are deep. */
@@ -45,7 +48,7 @@ class Printer {
       open(result);
       while (stack.length > 0) {
         const top = stack[stack.length - 1];
-        const inputs = dependencies(top.op);
+        const inputs = inputsOf(top.op);
         if (top.next < inputs.length) open(inputs[top.next++]);
         else {
           stack.pop();
@@ -62,7 +65,7 @@ class Printer {
     const regions = op.regions.map((r) => this.#region(r, indent));
     const names = op.results.map((r) => {
       const name = `%${this.#next++}`;
-      this.#names.set(r, name);
+      this.name(r, name);
       return name;
     });
     const operands = op.operands.map((v) => this.#names.get(v)!).join(", ");
@@ -75,39 +78,19 @@ class Printer {
   }
 
   #region({ parameters, results }: Region, indent: string): string {
+    const outside = this.#local;
+    this.#local = [];
     const args = parameters.map((p) => {
       const name = `%b${this.#nextBlockArgument++}`;
-      this.#names.set(p, name);
+      this.name(p, name);
       return `${name}: ${typeText(p.type)}`;
     });
     const start = this.lines.length;
     const returned = this.body(results, `${indent}  `);
     const inner = this.lines.splice(start);
+    for (const value of this.#local) this.#names.delete(value);
+    this.#local = outside;
     const types = results.map((r) => typeText(r.type)).join(", ");
     return `{\n${indent}^bb0(${args.join(", ")}):\n${inner.join("\n")}\n${indent}  "stablehlo.return"(${returned.join(", ")}) : (${types}) -> ()\n${indent}}`;
   }
-}
-
-/** What must be printed before an operation: its operands, and what its regions use from outside. */
-function dependencies(op: Op): readonly Value[] {
-  return op.regions.length === 0 ? op.operands : [...op.operands, ...op.regions.flatMap(captured)];
-}
-
-/** Values of outer scopes that a region refers to. */
-function captured({ parameters, results }: Region): Value[] {
-  const inside = new Set<Value>(parameters);
-  const found = new Set<Value>();
-  const dependsOnParameters = new Map<Op, boolean>();
-  const visit = (value: Value): boolean => {
-    if (inside.has(value)) return true;
-    const known = dependsOnParameters.get(value.op);
-    if (known !== undefined) return known;
-    dependsOnParameters.set(value.op, false);
-    const hangs = dependencies(value.op).map(visit).some(Boolean);
-    dependsOnParameters.set(value.op, hangs);
-    if (hangs) for (const operand of value.op.operands) if (!visit(operand)) found.add(operand);
-    return hangs;
-  };
-  for (const result of results) if (!visit(result)) found.add(result);
-  return [...found];
 }

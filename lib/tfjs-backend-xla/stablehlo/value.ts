@@ -8,6 +8,8 @@ export interface Op {
   /** The attribute dictionary as MLIR text, without braces; empty if there is none. */
   readonly attributes: string;
   readonly regions: readonly Region[];
+  /** Values outside that the regions refer to; they are inputs of the operation as its operands are. */
+  readonly captures: readonly Value[];
   readonly results: readonly Value[];
 }
 
@@ -19,11 +21,13 @@ export interface Value {
   readonly index: number;
 }
 
-/** A function inside an operation, such as the body of a reduction. It may refer to values outside of it. */
+/** A function inside an operation, such as the body of a reduction: of its parameters, and of the operation's captures. */
 export interface Region {
   readonly parameters: readonly Value[];
   readonly results: readonly Value[];
 }
+
+const NONE: readonly never[] = [];
 
 /** Makes an operation with the given result types. */
 export function makeOp(
@@ -31,13 +35,18 @@ export function makeOp(
   operands: readonly Value[],
   types: readonly TensorType[],
   attributes = "",
-  regions: readonly Region[] = [],
+  regions: readonly Region[] = NONE,
+  captures: readonly Value[] = NONE,
 ): readonly Value[] {
   const results: Value[] = [];
-  const op: Op = { name, operands, attributes, regions, results };
+  const op: Op = { name, operands, attributes, regions, captures, results };
   types.forEach((type, index) => results.push({ type, op, index }));
   return results;
 }
+
+/** What must be there before an operation can be computed. */
+export const inputsOf = ({ operands, captures }: Op): readonly Value[] =>
+  captures.length === 0 ? operands : [...operands, ...captures];
 
 /** Makes an operation with one result. */
 export function makeValue(
@@ -45,7 +54,7 @@ export function makeValue(
   operands: readonly Value[],
   type: TensorType,
   attributes = "",
-  regions: readonly Region[] = [],
+  regions: readonly Region[] = NONE,
 ): Value {
   return makeOp(name, operands, [type], attributes, regions)[0];
 }

@@ -1,5 +1,5 @@
 import type * as tf from "@tensorflow/tfjs-core";
-import type { DType } from "../stablehlo";
+import type { DType, TensorType } from "../stablehlo";
 
 /** tfjs's types that the device holds, and what they are there. Strings and complex numbers stay on the host. */
 export const DEVICE_TYPE = { float32: "f32", int32: "i32", bool: "i1" } as const satisfies Partial<
@@ -28,4 +28,11 @@ export function deviceType(dtype: tf.DataType): TensorDType | undefined {
 export function tensorDType(dtype: DType): TensorDType {
   if (!(dtype in TFJS_TYPE)) throw new Error(`tfjs has no tensors of ${dtype}`);
   return dtype as TensorDType;
+}
+
+/** A tensor's type in a program. Throws if the device has none for it. */
+export function tensorType({ dtype, shape }: tf.TensorInfo): TensorType {
+  const type = deviceType(dtype);
+  if (!type) throw new TypeError(`a ${dtype} tensor cannot be passed to a compiled function`);
+  return { dtype: type, shape };
 }

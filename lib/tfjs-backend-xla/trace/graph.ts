@@ -1,5 +1,5 @@
 import type { DeviceBuffer } from "../pjrt";
-import type { Op, Value } from "../stablehlo";
+import { inputsOf, type Value } from "../stablehlo";
 
 /** Data in the host's memory that a device can take. */
 export type HostArray = Float32Array | Int32Array | Uint8Array;
@@ -35,7 +35,7 @@ export class Graph {
     while (pending.length > 0) {
       const next = pending.pop()!;
       const cell = this.#cell(next);
-      if (cell.holders++ === 0 && !hasData(cell)) pending.push(...inputs(next.op));
+      if (cell.holders++ === 0 && !hasData(cell)) pending.push(...inputsOf(next.op));
     }
   }
 
@@ -47,7 +47,7 @@ export class Graph {
       const next = pending.pop()!;
       const cell = this.#cell(next);
       if (--cell.holders > 0) continue;
-      if (!hasData(cell)) pending.push(...inputs(next.op));
+      if (!hasData(cell)) pending.push(...inputsOf(next.op));
       cell.buffer?.destroy();
       cell.buffer = undefined;
       cell.host = undefined;
@@ -64,7 +64,7 @@ export class Graph {
     if (cell.holders === 0) {
       buffer.destroy();
       cell.buffer = undefined;
-    } else if (computed) for (const operand of inputs(value.op)) this.release(operand);
+    } else if (computed) for (const operand of inputsOf(value.op)) this.release(operand);
   }
 
   /** Gives a new value data that is copied to the device when a program first needs it. */
@@ -111,8 +111,9 @@ export class Graph {
       seen.add(value);
       if (this.hasData(value)) leaves.push(value);
       else {
-        const operands = inputs(value.op);
-        if (operands.length > 0 && (this.#cells.get(value)?.tensors ?? 0) > 0) results.add(value);
+        const operands = inputsOf(value.op);
+        // all results of an operation come from one computation: of a loop above all, which is not to run again for each
+        if (operands.length > 0) for (const each of value.op.results) if (this.tensorsOf(each) > 0) results.add(each);
         for (let i = operands.length - 1; i >= 0; i--) pending.push(operands[i]);
       }
     }
@@ -122,8 +123,3 @@ export class Graph {
 }
 
 const hasData = (cell: Cell): boolean => cell.buffer !== undefined || cell.host !== undefined;
-
-/** What must be there before an operation can be computed. */
-function inputs(op: Op): readonly Value[] {
-  return op.operands;
-}

@@ -1,8 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { XlaBackend } from "../backend";
 import { parameter, printModule, sameShape, type TensorType, type Value } from "../stablehlo";
-import { deviceType, TFJS_TYPE, tensorDType, type TensorDType } from "./dtypes";
+import { TFJS_TYPE, tensorDType, tensorType, type TensorDType } from "./dtypes";
 import { flatten, isTensor, mapLeaves } from "./tree";
+import { VariableSnapshot } from "./variables";
 
 /** A traced function: its program, what it reads beside its arguments, and how its result is put together. */
 export interface Recording {
@@ -40,13 +41,12 @@ export function record(
   donated: ReadonlySet<tf.Tensor>,
 ): Recording {
   const engine = tf.engine();
-  const variables = new Map(Object.values(engine.state.registeredVariables).map((v) => [v, v.dataId]));
-  for (const dataId of variables.values()) backend.incRef(dataId); // an assignment while tracing must not free the real data
-  const trace = backend.beginTrace(name, variables);
+  const variables = new VariableSnapshot(backend);
+  const trace = backend.beginProgram(name, variables.dataIds);
   engine.startScope(name);
   let recorded = false;
   try {
-    const standIns = tensors.map((t) => parameter({ dtype: knownType(t), shape: t.shape }));
+    const standIns = tensors.map((t) => parameter(tensorType(t)));
     const traced = mapLeaves(args, isTensor, (_, i) =>
       engine.makeTensorFromTensorInfo(backend.tensorInfo(standIns[i])),
     ) as never[];
@@ -54,12 +54,12 @@ export function record(
     if (result instanceof Promise)
       throw new TypeError(`${name} is asynchronous: a compiled function returns tensors, not a promise`);
     const outputs = flatten(result, `the result of ${name}`).tensors.map((t) => backend.valueFor(t));
-    const [created] = createdVariables(variables);
+    const [created] = variables.created();
     if (created)
       throw new Error(
         `${name} creates the variable ${created.name}: a compiled function would create it only while it is traced; create it outside`,
       );
-    const assigned = [...variables].flatMap(([variable, dataId]) => (variable.dataId === dataId ? [] : [variable]));
+    const assigned = variables.assigned();
     const results = [...outputs, ...assigned.map((variable) => backend.valueFor(variable))];
     const captures = [...trace.captures];
     const parameters = [...standIns, ...captures.map(([, value]) => value)];
@@ -82,32 +82,12 @@ export function record(
       template: mapLeaves(result, isTensor, (_, index) => new Slot(index)),
     };
   } finally {
-    for (const variable of createdVariables(variables)) variable.dispose();
-    for (const [variable, dataId] of variables) if (variable.dataId !== dataId) reassign(variable, dataId);
+    variables.restore();
     engine.endScope();
     backend.endTrace();
     if (!recorded) for (const key of trace.captures.keys()) if (!(key instanceof tf.Variable)) backend.disposeData(key);
-    for (const dataId of variables.values()) backend.disposeData(dataId);
+    variables.release();
   }
-}
-
-/** Variables that are there now and were not before. */
-function createdVariables(before: ReadonlyMap<tf.Variable, object>): tf.Variable[] {
-  return Object.values(tf.engine().state.registeredVariables).filter((variable) => !before.has(variable));
-}
-
-function knownType(tensor: tf.Tensor): TensorDType {
-  const type = deviceType(tensor.dtype);
-  if (!type) throw new TypeError(`a ${tensor.dtype} tensor cannot be passed to a compiled function`);
-  return type;
-}
-
-/** Points a variable back at the data it had before it was assigned to. */
-function reassign(variable: tf.Variable, dataId: object): void {
-  tf.engine().disposeTensor(variable);
-  variable.dataId = dataId;
-  const backend = null as unknown as tf.KernelBackend; // as Variable.assign does: the data's own backend
-  tf.engine().incRef(variable, backend);
 }
 
 /** Pairs each parameter whose memory may be reused with the first unpaired result of its type. */
