@@ -24,7 +24,7 @@ const layerWeights = jit(
 
 /**
  * The mean over held-out tokens of the weights by which each token's FFN was merged (as in the paper's Fig. 6): a segment
- * counts by its tokens. Segment 1 is included, with the weights from its own mean.
+ * counts by its tokens. Segment 1 is included, with the weights that it used.
  *
  * @throws Error for a dense model; CorpusError for a domain without a window; the signal's reason when aborted
  */
@@ -34,7 +34,8 @@ export async function routingByDomain(
   corpus: Corpus,
   options: EvaluationOptions = {},
 ): Promise<RoutingByDomain> {
-  const { contextLength, segmentLength, numExperts, numLayers } = config;
+  const { contextLength, numExperts, numLayers } = config;
+  const segmentLength = config.routingMode === "whole_sequence" ? contextLength : config.segmentLength;
   if (numExperts === 0) throw new Error("the model is dense (numExperts is 0): it has no routing weights");
   const { count, length, lastLength } = segmentation(contextLength, segmentLength);
   const domains = corpus.domains.map(({ name }) => name);

@@ -60,7 +60,12 @@ test.each<[unknown, string]>([
   [{ normEps: 0 }, "normEps is 0: expected a finite number above 0"],
   [{ ropeTheta: [10000] }, "ropeTheta is [10000]"],
   [{ initStd: NaN }, "initStd is NaN"],
-  [{ routingMode: "prefix" }, 'routingMode is "prefix": expected one of "causal_segment"'],
+  [{ routingMode: "suffix" }, 'routingMode is "suffix": expected one of "causal_segment", "running_mean", "prefix"'],
+  [{ firstSegmentRule: "none" }, 'firstSegmentRule is "none": expected one of "own_stop_gradient", "uniform"'],
+  [
+    { routingMode: "prefix", firstSegmentRule: "uniform" },
+    'firstSegmentRule is "uniform", routingMode "prefix": in this mode segment 1 is routed by its own mean',
+  ],
   [null, "a model's configuration is an object, not null"],
   ["1m", 'a model\'s configuration is an object, not "1m"'],
 ])("%j is refused", (input, message) => {

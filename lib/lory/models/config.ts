@@ -1,7 +1,8 @@
 import { nearestName, refuseUnknownKeys } from "./refuse-unknown";
-import { llamaFfnWidth, PRESETS, PRESET_NAMES, ROUTING_MODES, type ModelConfig, type PresetName } from "./presets";
+import { FIRST_SEGMENT_RULES, MODES_WITH_FIRST_RULE, SEGMENT_ROUTING_MODES } from "../moe";
+import { llamaFfnWidth, PRESETS, PRESET_NAMES, type ModelConfig, type PresetName } from "./presets";
 
-export type { ModelConfig, RoutingMode } from "./presets";
+export type { ModelConfig } from "./presets";
 
 /** Any keys of a model's configuration, on top of a preset's (`1m` if none is named). */
 export type ModelConfigInput = Partial<ModelConfig> & { readonly preset?: PresetName };
@@ -31,7 +32,8 @@ const CHECKS = {
   numHeads: isInteger(1),
   numExperts: isInteger(0),
   segmentLength: isInteger(1),
-  routingMode: isOneOf(ROUTING_MODES),
+  routingMode: isOneOf(SEGMENT_ROUTING_MODES),
+  firstSegmentRule: isOneOf(FIRST_SEGMENT_RULES),
   normEps: isPositive,
   ropeTheta: isPositive,
   initStd: isPositive,
@@ -80,7 +82,7 @@ export function modelConfig(input: ModelConfigInput = {}): ModelConfig {
 
 /** What values must be to one another. */
 function checkTogether(config: ModelConfig): void {
-  const { dModel, numHeads, segmentLength, contextLength } = config;
+  const { dModel, numHeads, segmentLength, contextLength, routingMode, firstSegmentRule } = config;
   if (dModel % numHeads !== 0) {
     throw new Error(
       `dModel is ${dModel}, numHeads ${numHeads}: the heads share the width evenly, so that dModel must be a multiple of numHeads`,
@@ -94,6 +96,12 @@ function checkTogether(config: ModelConfig): void {
   if (segmentLength > contextLength) {
     throw new Error(
       `segmentLength is ${segmentLength}, contextLength ${contextLength}: a segment cannot be longer than the context`,
+    );
+  }
+  if (firstSegmentRule !== "own_stop_gradient" && !MODES_WITH_FIRST_RULE.includes(routingMode)) {
+    throw new Error(
+      `firstSegmentRule is "${firstSegmentRule}", routingMode "${routingMode}": in this mode segment 1 is routed by its own ` +
+        `mean. A rule can be chosen for ${MODES_WITH_FIRST_RULE.join(" and ")}`,
     );
   }
 }

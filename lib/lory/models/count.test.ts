@@ -53,6 +53,22 @@ test.each([0, 1, 3])("a model of %i experts has as many numbers as are counted",
   expect(paramsToList(randomParams(config, 0)).length).toBe(3 + config.numLayers * (numExperts === 0 ? 6 : 7));
 });
 
+test.each(["learned_prior", "dense_expert"] as const)("%s adds what is counted", async (firstSegmentRule) => {
+  await useTestBackend();
+  const config = tinyConfig({ firstSegmentRule });
+  const list = paramsToList(initParams(config, 0));
+  expect(list.reduce((sum, { tensor }) => sum + tensor.size, 0)).toBe(countParameters(config).total);
+  const added = firstSegmentRule === "learned_prior" ? config.numExperts : 3 * config.dModel * config.dFfn;
+  expect(countParameters(config).total - countParameters(tinyConfig()).total).toBe(config.numLayers * added);
+});
+
+test("a merge a sequence costs a segment's share of it", () => {
+  const [lory, whole] = [{}, { routingMode: "whole_sequence" } as const].map((keys) =>
+    flopsPerToken({ ...PRESETS["0.3b-8e"], ...keys }),
+  );
+  expect(lory.merge).toBe(16 * whole.merge);
+});
+
 test("FLOPs of 0.3b-8e by hand", () => {
   const flops = flopsPerToken(PRESETS["0.3b-8e"]);
   // 24 layers: 8 x 1024^2 + 2 x 1024 x 4097 = 16 779 264.

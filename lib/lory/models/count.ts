@@ -15,12 +15,14 @@ export interface ParameterCount {
 
 /** Counts a model's parameters. */
 export function countParameters(config: ModelConfig): ParameterCount {
-  const { vocabSize, dModel, dFfn, numLayers, numExperts } = config;
+  const { vocabSize, dModel, dFfn, numLayers, numExperts, firstSegmentRule } = config;
   const ffn = 3 * dModel * dFfn;
-  const outsideExperts = 4 * dModel ** 2 + 2 * dModel + dModel * numExperts;
+  const prior = numExperts > 0 && firstSegmentRule === "learned_prior" ? numExperts : 0;
+  const firstFfns = numExperts > 0 && firstSegmentRule === "dense_expert" ? 1 : 0;
+  const outsideExperts = 4 * dModel ** 2 + 2 * dModel + dModel * numExperts + prior;
   const embedding = vocabSize * dModel;
   const head = vocabSize * dModel + dModel;
-  const blocks = numLayers * (outsideExperts + Math.max(1, numExperts) * ffn);
+  const blocks = numLayers * (outsideExperts + (Math.max(1, numExperts) + firstFfns) * ffn);
   return {
     total: embedding + blocks + head,
     embedding,
@@ -36,7 +38,7 @@ export interface FlopsPerToken {
   readonly attention: number;
   /** One SwiGLU network: 6 d d'. */
   readonly ffn: number;
-  /** Router and merge, a segment's share: N / L (2 d E + 6 E d d'), E / T of the FFN (Lory, appendix B). */
+  /** Router and merge, a merge's share: N / L (2 d E + 6 E d d') with N merges a sequence; E / T of the FFN (Lory, appendix B). */
   readonly merge: number;
   /** Output matrix: 2 d V. */
   readonly head: number;
@@ -52,11 +54,11 @@ export interface FlopsPerToken {
  */
 export function flopsPerToken(config: ModelConfig): FlopsPerToken {
   const { vocabSize, contextLength, dModel, dFfn, numLayers, numExperts, segmentLength } = config;
-  const segments = Math.ceil(contextLength / segmentLength);
+  const merges = config.routingMode === "whole_sequence" ? 1 : Math.ceil(contextLength / segmentLength);
   const attention = numLayers * (8 * dModel ** 2 + 2 * dModel * (contextLength + 1));
   const ffn = numLayers * 6 * dModel * dFfn;
-  const perSegment = 2 * dModel * numExperts + 6 * numExperts * dModel * dFfn;
-  const merge = (numLayers * segments * perSegment) / contextLength;
+  const perMerge = 2 * dModel * numExperts + 6 * numExperts * dModel * dFfn;
+  const merge = (numLayers * merges * perMerge) / contextLength;
   const head = 2 * dModel * vocabSize;
   const forward = attention + ffn + merge + head;
   return { attention, ffn, merge, head, forward, training: 3 * forward };

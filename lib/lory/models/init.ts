@@ -1,11 +1,13 @@
 // Shapes: V vocabulary, D model, Q = 3 D, F ffn, G = 2 F, E experts.
 import * as tf from "@tensorflow/tfjs-core";
 import { random } from "tfjs-backend-xla";
+import type { FirstSegmentParams } from "../moe";
 import type { ModelConfig } from "./config";
 import type { FfnParams, LayerParams, Params } from "./params";
 
 /**
- * Fresh weights: every matrix (embedding, head and router too) normal with standard deviation `initStd`, every gain 1.
+ * Fresh weights: every matrix (embedding, head and router too) normal with standard deviation `initStd`, every gain 1, a
+ * learned prior of routing 0.
  *
  * Each tensor has a random stream of its own, so that equal seeds give equal weights on every machine.
  *
@@ -16,10 +18,17 @@ export function initParams(config: ModelConfig, seed: number): Params {
   const { vocabSize: V, dModel: D, dFfn: F, numExperts: E, initStd } = config;
   let stream = 0;
   const draw = (...shape: number[]): tf.Tensor => random.normal(shape, { stdDev: initStd, seed, stream: stream++ });
+  const forFirstSegment = (): FirstSegmentParams => {
+    if (config.firstSegmentRule === "learned_prior") return { prior_E: tf.zeros([E]) };
+    if (config.firstSegmentRule === "dense_expert") {
+      return { firstGateUp_DG: draw(D, 2 * F), firstDown_FD: draw(F, D) };
+    }
+    return {};
+  };
   const ffn = (): FfnParams =>
     E === 0
       ? { gateUp_DG: draw(D, 2 * F), down_FD: draw(F, D) }
-      : { router_DE: draw(D, E), gateUp_EDG: draw(E, D, 2 * F), down_EFD: draw(E, F, D) };
+      : { router_DE: draw(D, E), gateUp_EDG: draw(E, D, 2 * F), down_EFD: draw(E, F, D), ...forFirstSegment() };
   const layer = (): LayerParams => ({
     attnNorm_D: tf.ones([D]),
     qkv_DQ: draw(D, 3 * D),

@@ -13,11 +13,11 @@ export type Params = { embed_VD: tf.Tensor; layers: LayerParams[]; norm_D: tf.Te
 
 export type NamedTensor = { name: string; tensor: tf.Tensor };
 
-/** The parts of a layer's FFN, in order, by kind. */
-const FFN_PARTS = [
-  ["gateUp_DG", "down_FD"],
-  ["router_DE", "gateUp_EDG", "down_EFD"],
-  ["gateUp_RDG", "down_RFD"],
+/** The parts of a layer's FFN, in order, by kind; each kind is known by its first one. */
+const FFN_KINDS = [
+  { parts: ["gateUp_DG", "down_FD"], optional: [] },
+  { parts: ["router_DE", "gateUp_EDG", "down_EFD"], optional: ["prior_E", "firstGateUp_DG", "firstDown_FD"] },
+  { parts: ["gateUp_RDG", "down_RFD"], optional: [] },
 ] as const;
 
 const LAYER_PARTS = ["attnNorm_D", "qkv_DQ", "out_DD", "ffnNorm_D"] as const;
@@ -28,8 +28,9 @@ export function paramsToList(params: Params): NamedTensor[] {
   params.layers.forEach((layer, i) => {
     for (const part of LAYER_PARTS) list.push({ name: `layers.${i}.${part}`, tensor: layer[part] });
     const ffn: Record<string, tf.Tensor> = layer.ffn;
-    const parts = FFN_PARTS.find((names) => names[0] in ffn) ?? [];
-    for (const part of parts) list.push({ name: `layers.${i}.ffn.${part}`, tensor: ffn[part] });
+    const { parts, optional } = FFN_KINDS.find((kind) => kind.parts[0] in ffn) ?? { parts: [], optional: [] };
+    const present = [...parts, ...optional.filter((part) => part in ffn)];
+    for (const part of present) list.push({ name: `layers.${i}.ffn.${part}`, tensor: ffn[part] });
   });
   return [...list, { name: "norm_D", tensor: params.norm_D }, { name: "head_DV", tensor: params.head_DV }];
 }
@@ -52,17 +53,10 @@ export function listToParams(list: readonly NamedTensor[]): Params {
     return tensor;
   };
   const takeFfn = (prefix: string): FfnParams => {
-    if (rest.has(`${prefix}.router_DE`)) {
-      return {
-        router_DE: take(`${prefix}.router_DE`),
-        gateUp_EDG: take(`${prefix}.gateUp_EDG`),
-        down_EFD: take(`${prefix}.down_EFD`),
-      };
-    }
-    if (rest.has(`${prefix}.gateUp_RDG`)) {
-      return { gateUp_RDG: take(`${prefix}.gateUp_RDG`), down_RFD: take(`${prefix}.down_RFD`) };
-    }
-    return { gateUp_DG: take(`${prefix}.gateUp_DG`), down_FD: take(`${prefix}.down_FD`) };
+    const named = (part: string): string => `${prefix}.${part}`;
+    const { parts, optional } = FFN_KINDS.find((kind) => rest.has(named(kind.parts[0]))) ?? FFN_KINDS[0];
+    const present = [...parts, ...optional.filter((part) => rest.has(named(part)))];
+    return Object.fromEntries(present.map((part) => [part, take(named(part))])) as FfnParams;
   };
   const layers: LayerParams[] = [];
   while (rest.has(`layers.${layers.length}.attnNorm_D`)) {

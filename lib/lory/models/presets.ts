@@ -1,6 +1,4 @@
-/** How the routing weights of a layer come about. */
-export const ROUTING_MODES = ["causal_segment"] as const;
-export type RoutingMode = (typeof ROUTING_MODES)[number];
+import type { FirstSegmentRule, SegmentRoutingMode } from "../moe";
 
 /** Everything that determines a model, but for its weights. */
 export interface ModelConfig {
@@ -18,7 +16,10 @@ export interface ModelConfig {
   readonly numExperts: number;
   /** T, tokens a segment. */
   readonly segmentLength: number;
-  readonly routingMode: RoutingMode;
+  /** How the routing weights of a layer come about. */
+  readonly routingMode: SegmentRoutingMode;
+  /** What routes segment 1, in the modes that leave it open. */
+  readonly firstSegmentRule: FirstSegmentRule;
   /** Added to the mean square in RMSNorm. */
   readonly normEps: number;
   /** Base of the rotary frequencies. */
@@ -41,6 +42,7 @@ const preset = (size: Size, numExperts: number): ModelConfig => ({
   ...size,
   numExperts,
   routingMode: "causal_segment",
+  firstSegmentRule: "own_stop_gradient",
   normEps: 1e-5,
   ropeTheta: 10_000,
   initStd: 0.02,

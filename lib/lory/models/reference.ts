@@ -10,7 +10,7 @@ export interface ReferenceOptions {
   readonly promptLength_B?: readonly number[];
   /**
    * By row and layer: the weights that segment 1 uses, in place of what its own mean gives. Central differences need
-   * them: the gradient takes segment 1's weights as constants.
+   * them: where segment 1 routes itself without gradient, the gradient takes its weights as constants.
    */
   readonly firstWeights_BYE?: readonly (readonly Row[])[];
 }
@@ -105,16 +105,23 @@ function forwardRow(
     }
     const router = { values: of("ffn.router_DE"), columns: E };
     const route = (span_TD: readonly Row[]): Row => softmax(times(mean(span_TD), router));
-    const T = promptLength === undefined ? config.segmentLength : h_LD.length;
+    const isWhole = promptLength !== undefined || config.routingMode === "whole_sequence";
+    const T = isWhole ? h_LD.length : config.segmentLength;
+    const firstHasOwnFfn = config.firstSegmentRule === "dense_expert" && promptLength === undefined;
+    const decide = (read: readonly Row[] | "rule"): Row => {
+      if (read !== "rule") return route(read);
+      if (config.firstSegmentRule === "learned_prior") return softmax([...of("ffn.prior_E")]);
+      return new Array<number>(E).fill(firstHasOwnFfn ? 0 : 1 / E);
+    };
     const weights_NE: Row[] = [];
     for (let start = 0; start < h_LD.length; start += T) {
-      const previous = h_LD.slice(start - T, start);
-      const own = h_LD.slice(0, promptLength ?? T);
-      weights_NE.push(start > 0 ? route(previous) : (firstWeights_YE?.[y] ?? route(own)));
-      const weights_E = weights_NE[weights_NE.length - 1];
+      const read = promptLength === undefined ? routedBy(h_LD, start, T, config) : h_LD.slice(0, promptLength);
+      const weights_E = firstWeights_YE !== undefined && start === 0 ? firstWeights_YE[y] : decide(read);
+      weights_NE.push(weights_E);
       // Eq. 2: theta = sum_e weights_e theta_e, for this segment.
-      const gateUp = mergeBank(of("ffn.gateUp_EDG"), weights_E);
-      const down = mergeBank(of("ffn.down_EFD"), weights_E);
+      const isOwn = firstHasOwnFfn && start === 0;
+      const gateUp = isOwn ? of("ffn.firstGateUp_DG") : mergeBank(of("ffn.gateUp_EDG"), weights_E);
+      const down = isOwn ? of("ffn.firstDown_FD") : mergeBank(of("ffn.down_EFD"), weights_E);
       for (let l = start; l < Math.min(start + T, h_LD.length); l++) {
         x_LD[l] = add(x_LD[l], swiglu(h_LD[l], gateUp, down, F));
       }
@@ -124,6 +131,20 @@ function forwardRow(
   const head = { values: weights("head_DV"), columns: V };
   const logits_LV = x_LD.map((x_D) => times(rmsNorm(x_D, weights("norm_D"), config.normEps), head));
   return { logits_LV, routing_YNE };
+}
+
+/** The tokens whose mean routes the segment that begins at `start`; for a first segment that reads none, `"rule"`. */
+function routedBy(
+  h_LD: readonly Row[],
+  start: number,
+  T: number,
+  { routingMode, firstSegmentRule }: ModelConfig,
+): readonly Row[] | "rule" {
+  if (routingMode === "whole_sequence") return h_LD;
+  if (routingMode === "own_segment") return h_LD.slice(start, start + T);
+  if (routingMode === "prefix") return h_LD.slice(0, T);
+  if (start === 0) return firstSegmentRule === "own_stop_gradient" ? h_LD.slice(0, T) : "rule";
+  return h_LD.slice(routingMode === "running_mean" ? 0 : start - T, start);
 }
 
 /** Causal attention over one row, a head and a query at a time; queries, keys and values lie side by side in `qkv`. */

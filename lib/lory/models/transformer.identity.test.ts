@@ -144,6 +144,60 @@ test.each([1, 2, 3])(
   },
 );
 
+test.each(
+  (["causal_segment", "running_mean"] as const).flatMap((routingMode) =>
+    (["uniform", "learned_prior", "dense_expert"] as const).map((firstSegmentRule) => ({
+      routingMode,
+      firstSegmentRule,
+    })),
+  ),
+)("$routingMode with $firstSegmentRule is strictly causal: no token changes a logit before it", (keys) => {
+  const config = { ...lory, ...keys };
+  const params = randomParams(config, 7);
+  for (const position of positions) {
+    expect(changed(params, config, position)).toEqual(positions.map((l) => l >= position));
+  }
+});
+
+test("prefix: only the first segment reads ahead, and only within itself", () => {
+  const config: ModelConfig = { ...lory, routingMode: "prefix" };
+  for (const position of positions) {
+    const reached = position > 0 && position < config.segmentLength ? 0 : position;
+    expect(changed(randomParams(config, 7), config, position)).toEqual(positions.map((l) => l >= reached));
+  }
+});
+
+test("own segment: each segment reads ahead within itself", () => {
+  const config: ModelConfig = { ...lory, routingMode: "own_segment" };
+  for (const position of positions) {
+    const reached = position - (position % config.segmentLength);
+    expect(changed(randomParams(config, 7), config, position)).toEqual(positions.map((l) => l >= reached));
+  }
+});
+
+test("whole sequence: every token reads all others", () => {
+  const config: ModelConfig = { ...lory, routingMode: "whole_sequence" };
+  for (const position of positions) {
+    expect(changed(randomParams(config, 7), config, position)).toEqual(positions.map(() => true));
+  }
+});
+
+test.each([
+  { routingMode: "running_mean" },
+  { routingMode: "prefix" },
+  { routingMode: "own_segment" },
+  { routingMode: "whole_sequence" },
+  { firstSegmentRule: "uniform" },
+  { firstSegmentRule: "learned_prior" },
+] as const)("equal experts equal the dense model: %j", (keys) => {
+  const config = { ...lory, ...keys };
+  const params = withTensors(randomParams(config, 5), (name, tensor) => {
+    if (!/EDG|EFD/.test(name)) return undefined;
+    return tf.tile(tf.slice(tensor, [0, 0, 0], [1, -1, -1]), [config.numExperts, 1, 1]);
+  });
+  expectClose(logits(params, tokens_BL, config), logits(onlyExpert(params, 0), tokens_BL, dense), REORDERED);
+});
+
 test("the first segment's own mean is all that reaches back: equal experts do not leak", () => {
   const params = withTensors(randomParams(lory, 8), (name, tensor) => {
     if (!/EDG|EFD/.test(name)) return undefined;

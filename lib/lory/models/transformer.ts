@@ -37,7 +37,7 @@ export function forward(
   params: Params,
   tokens_BL: tf.Tensor2D,
   config: ModelConfig,
-  routing: Routing = { mode: config.routingMode },
+  routing: Routing = { mode: config.routingMode, firstSegmentRule: config.firstSegmentRule },
 ): ForwardOutput {
   const length = tokens_BL.shape[1];
   if (length < 1 || length > config.contextLength) {

@@ -39,7 +39,10 @@ test.each([
   ["less than a segment", 3, 4],
 ])("each segment passes the dense FFN of its own merge: %s", (_, length, segmentLength) => {
   const [bank, x_BLD] = [experts(), randomTensor<tf.Rank.R3>([B, length, D], 5)];
-  const { y_BLD, weights_BNE } = loryFfn(bank, x_BLD, segmentLength, { mode: "causal_segment" });
+  const { y_BLD, weights_BNE } = loryFfn(bank, x_BLD, segmentLength, {
+    mode: "causal_segment",
+    firstSegmentRule: "own_stop_gradient",
+  });
   expect(weights_BNE.shape).toEqual([B, Math.ceil(length / segmentLength), E]);
   expectClose(tf.sum(weights_BNE, -1), tf.ones([B, weights_BNE.shape[1]]), CLOSE);
   const rows = weights_BNE.arraySync().map((weights_NE, b) => {
@@ -52,6 +55,21 @@ test.each([
     return tf.concat(segments, 1);
   });
   expectClose(y_BLD, tf.concat(rows, 0), CLOSE);
+});
+
+test.each([
+  ["three segments", 10],
+  ["one segment", 3],
+])("a first segment with an FFN of its own passes that, the others as without it: %s", (_, length) => {
+  const [bank, x_BLD] = [experts(), randomTensor<tf.Rank.R3>([B, length, D], 5)];
+  const first = { gateUp_DG: randomTensor([D, 2 * F], 6), down_FD: randomTensor([F, D], 7) };
+  const own = { ...bank, firstGateUp_DG: first.gateUp_DG, firstDown_FD: first.down_FD };
+  const without = loryFfn(bank, x_BLD, 4, { mode: "causal_segment", firstSegmentRule: "uniform" });
+  const { y_BLD } = loryFfn(own, x_BLD, 4, { mode: "causal_segment", firstSegmentRule: "dense_expert" });
+  const span = (tensor: tf.Tensor, from: number): tf.Tensor => tf.slice(tensor, [0, from, 0], [-1, -1, -1]);
+  const expected = [denseFfn(first, tf.slice(x_BLD, [0, 0, 0], [-1, Math.min(4, length), -1]))];
+  if (length > 4) expected.push(span(without.y_BLD, 4));
+  expectClose(y_BLD, tf.concat(expected, 1), CLOSE);
 });
 
 test("prompt routing merges once for each row, from its prompt's mean", () => {

@@ -1,22 +1,23 @@
-// Shapes: B batch, L context, N segments, T tokens a segment, R = B N rows, D model, E experts.
+// Shapes: B batch, L context, N segments, T tokens a segment, R rows (segments or sequences), D model, E experts.
 import * as tf from "@tensorflow/tfjs-core";
-import { mergedFfn } from "../nn";
-import { routeSegments } from "./causal-segment";
+import { denseFfn, mergedFfn } from "../nn";
+import type { FirstSegmentRule } from "./first-segment";
 import { mergeExperts, type ExpertParams } from "./merge";
 import { routePrompt } from "./prompt";
+import { segmentWeights, type SegmentRouterParams, type SegmentRoutingMode } from "./segment-routing";
 import { joinSegments, segmentation, splitSegments } from "./segments";
 
-/** A Lory layer: a linear router [D, E] over a bank of experts. */
-export type LoryFfnParams = ExpertParams & { router_DE: tf.Tensor };
+/** A Lory layer: a linear router [D, E] over a bank of experts, and what the rule for segment 1 needs. */
+export type LoryFfnParams = ExpertParams & SegmentRouterParams;
 
 /** Who decides for whom. */
 export type Routing =
-  /** Training and evaluation: each segment by the one before it. */
-  | { mode: "causal_segment" }
+  /** Training and evaluation: by segments of the sequence. */
+  | { mode: SegmentRoutingMode; firstSegmentRule: FirstSegmentRule }
   /** Inference: one decision a layer and row, by the mean of the row's own first `promptLength_B` tokens. */
   | { mode: "prompt"; promptLength_B: tf.Tensor1D };
 
-/** The layer's output [B, L, D], and the routing weights that it used: [B, N, E], N = 1 for prompt routing. */
+/** The layer's output [B, L, D], and the routing weights that it used: [B, N, E], N = 1 where a sequence is merged once. */
 export type LoryFfnOutput = { y_BLD: tf.Tensor3D; weights_BNE: tf.Tensor3D };
 
 /**
@@ -33,18 +34,35 @@ export function loryFfn(
   routing: Routing,
 ): LoryFfnOutput {
   return tf.tidy(() => {
-    const [batch, length, dModel] = x_BLD.shape;
-    // Prompt routing is the case of one segment, the whole row, routed by a part of its tokens.
-    const cut = segmentation(length, routing.mode === "prompt" ? length : segmentLength);
+    const length = x_BLD.shape[1];
+    // Where a sequence is merged once, it is one segment.
+    const isWhole = routing.mode === "prompt" || routing.mode === "whole_sequence";
+    const cut = segmentation(length, isWhole ? length : segmentLength);
     const x_BNTD = splitSegments(x_BLD, cut);
     const weights_BNE =
       routing.mode === "prompt"
         ? routePrompt(params.router_DE, x_BLD, routing.promptLength_B)
-        : routeSegments(params.router_DE, x_BNTD, cut);
-    const rows = batch * cut.count;
-    const merged = mergeExperts(params, tf.reshape(weights_BNE, [rows, -1]));
-    const y_RTD = mergedFfn(merged, tf.reshape(x_BNTD, [rows, cut.length, dModel]));
-    const y_BLD = joinSegments(tf.reshape(y_RTD, [batch, cut.count, cut.length, dModel]), length);
-    return { y_BLD, weights_BNE };
+        : segmentWeights(params, x_BNTD, cut, routing.mode, routing.firstSegmentRule);
+    const { firstGateUp_DG, firstDown_FD } = params;
+    if (routing.mode === "prompt" || firstGateUp_DG === undefined || firstDown_FD === undefined) {
+      return { y_BLD: joinSegments(mergedSegments(params, weights_BNE, x_BNTD), length), weights_BNE };
+    }
+    const segments = (tensor: tf.Tensor, from: number, count: number): tf.Tensor =>
+      tf.slice(tensor, [0, from], [-1, count]);
+    const first_B1TD = denseFfn({ gateUp_DG: firstGateUp_DG, down_FD: firstDown_FD }, segments(x_BNTD, 0, 1));
+    if (cut.count === 1) return { y_BLD: joinSegments(first_B1TD as tf.Tensor4D, length), weights_BNE };
+    const after = cut.count - 1;
+    const [weights_BME, x_BMTD] = [segments(weights_BNE, 1, after), segments(x_BNTD, 1, after)];
+    const rest_BMTD = mergedSegments(params, weights_BME as tf.Tensor3D, x_BMTD as tf.Tensor4D);
+    return { y_BLD: joinSegments(tf.concat([first_B1TD as tf.Tensor4D, rest_BMTD], 1), length), weights_BNE };
   });
+}
+
+/** Each segment's tokens through the merge that its weights make, [B, N, T, D]. */
+function mergedSegments(experts: ExpertParams, weights_BNE: tf.Tensor3D, x_BNTD: tf.Tensor4D): tf.Tensor4D {
+  const [batch, count, tokens, dModel] = x_BNTD.shape;
+  const rows = batch * count;
+  const merged = mergeExperts(experts, tf.reshape(weights_BNE, [rows, -1]));
+  const y_RTD = mergedFfn(merged, tf.reshape(x_BNTD, [rows, tokens, dModel]));
+  return tf.reshape(y_RTD, [batch, count, tokens, dModel]);
 }

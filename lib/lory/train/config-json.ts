@@ -12,6 +12,7 @@ const MODEL_KEYS = {
   numExperts: "num_local_experts",
   segmentLength: "segment_length",
   routingMode: "routing_mode",
+  firstSegmentRule: "first_segment_rule",
   normEps: "rms_norm_eps",
   ropeTheta: "rope_theta",
   initStd: "initializer_range",
