@@ -50,7 +50,7 @@ describe("init", () => {
 
   it("refuses a backend that it does not know", async () => {
     await expect(init({ backend: "webgpu" as BackendName })).rejects.toThrow(
-      'the backend "webgpu" is not known: choose one of xla, wasm, cpu',
+      'the backend "webgpu" is not known: choose one of xla, tensorflow, wasm, cpu',
     );
   });
 });

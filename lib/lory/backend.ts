@@ -1,9 +1,10 @@
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
 import { openDevice, PluginError, XlaBackend } from "tfjs-backend-xla";
+import { loadTensorflow, tensorflowVersion } from "./tensorflow";
 
 /** tfjs backends that the library runs on. */
-export const BACKENDS = ["xla", "wasm", "cpu"] as const;
+export const BACKENDS = ["xla", "tensorflow", "wasm", "cpu"] as const;
 export type BackendName = (typeof BACKENDS)[number];
 
 /** What computes from now on. */
@@ -26,11 +27,19 @@ export async function init(options: { readonly backend?: BackendName } = {}): Pr
   }
   const name = (asked ?? (pluginMissing() ? "wasm" : "xla")) as BackendName;
   if (name === "xla") openDevice(); // tfjs does not say why a backend fails to start
+  if (name === "tensorflow") loadTensorflow();
   if (name === "wasm") await import("@tensorflow/tfjs-backend-wasm");
   if (!(await tf.setBackend(name))) throw new Error(`the backend ${name} did not start: see the lines above`);
   await tf.ready();
+  return { backend: name, device: device() ?? name };
+}
+
+/** The device that programs run on, or the TensorFlow that computes. */
+function device(): string | undefined {
   const backend = tf.backend();
-  return { backend: name, device: backend instanceof XlaBackend ? backend.device.client.devices[0].kind : name };
+  if (backend instanceof XlaBackend) return backend.device.client.devices[0].kind;
+  const version = tensorflowVersion();
+  return version && `TensorFlow ${version}`;
 }
 
 /** Whether `xla` has no plugin; says so in one line, with what mends it. */

@@ -20,4 +20,4 @@ export { jit, type Jitted, type JitOptions } from "./trace/jit";
 export { scan, type ScanOptions } from "./control/scan";
 export { DEVICE_KINDS, openDevice, XlaDevice, type DeviceKind } from "./trace/device";
 export * as random from "./random";
-export { findPlugin, loadPlugin, PjrtError, PluginError } from "./pjrt";
+export { findPlugin, keepFreedMemory, loadPlugin, PjrtError, PluginError } from "./pjrt";

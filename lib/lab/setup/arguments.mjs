@@ -1,25 +1,33 @@
 import { SetupError } from "./errors.mjs";
+import { tensorflowFlag, VARIANTS } from "./tensorflow.mjs";
 
-export const USAGE = `Usage: npm run setup [-- --cuda]
+/** @typedef {import("./tensorflow.mjs").Variant} Variant */
+
+export const USAGE = `Usage: npm run setup [-- --cuda --tensorflow]
 
 Installs what Lory needs inside this folder: npm packages, a Python environment with JupyterLab and XLA's plugin,
 the compiled library, the notebook kernel. What is up to date is left alone.
 
-  --cuda   also install the plugin and libraries for NVIDIA GPUs (Linux; a download of about 2 GB)
-  --help   print this text`;
+  --cuda            also install the plugin and libraries for NVIDIA GPUs (Linux; a download of about 2 GB)
+  --tensorflow      also compile the backend tensorflow, tfjs-node on today's TensorFlow (Linux, g++; a download of 300 MB)
+  --tensorflow-gpu  the same for NVIDIA GPUs, not tried on one yet (a download of 3 GB)
+  --help            print this text`;
+
+const KNOWN = ["--cuda", "--tensorflow", "--tensorflow-gpu", "--help", "-h"];
 
 /**
  * What the command line asks for.
  * @param {readonly string[]} args
- * @returns {{ cuda: boolean, help: boolean }}
+ * @returns {{ cuda: boolean, tensorflow: Variant[], help: boolean }}
  * @throws {SetupError} for an argument that is not known
  */
 export function parseArguments(args) {
-  const unknown = args.find((arg) => !["--cuda", "--help", "-h"].includes(arg));
+  const unknown = args.find((arg) => !KNOWN.includes(arg));
   if (unknown !== undefined) {
     throw new SetupError(
-      `The set-up knows no argument "${unknown}": it takes --cuda and --help (npm run setup -- --help).`,
+      `The set-up knows no argument "${unknown}": it takes --cuda, --tensorflow, --tensorflow-gpu and --help (npm run setup -- --help).`,
     );
   }
-  return { cuda: args.includes("--cuda"), help: args.includes("--help") || args.includes("-h") };
+  const tensorflow = VARIANTS.filter((variant) => args.includes(tensorflowFlag(variant)));
+  return { cuda: args.includes("--cuda"), tensorflow, help: args.includes("--help") || args.includes("-h") };
 }

@@ -4,11 +4,11 @@ import { endWith } from "./errors.mjs";
 import { setUp } from "./set-up.mjs";
 
 await endWith(async () => {
-  const { help, cuda } = parseArguments(process.argv.slice(2));
+  const { help, ...wanted } = parseArguments(process.argv.slice(2));
   if (help) {
     console.log(USAGE);
     return;
   }
-  const count = await setUp({ cuda });
+  const count = await setUp(wanted);
   console.log(count === 0 ? "Everything is set up." : "Set up. Next: npm run quickstart, npm test or npm run lab");
 });

@@ -28,6 +28,9 @@ export function sitePackages() {
     .filter((folder) => fs.existsSync(folder));
 }
 
+/** What the backend `tensorflow` runs on: a folder a variant. */
+export const TENSORFLOW = at(".cache/tensorflow");
+
 /** Logs, locks and choices of the set-up. */
 export const STATE = at(".cache/setup");
 

@@ -37,14 +37,19 @@ export const pythonPackages = {
 };
 
 /**
- * Installs a file of pinned requirements into the environment: wheels only, each checked against its hash.
+ * Installs a file of pinned requirements: wheels only, each checked against its hash.
  * @param {Context} context
  * @param {string} name of the file in the set-up's folder
- * @param {{ dependencies?: boolean, show?: boolean }} [options] `dependencies`: false takes the listed packages alone
+ * @param {{ dependencies?: boolean, show?: boolean, target?: { folder: string, python: string } }} [options]
+ *   `dependencies`: false takes the listed packages alone; `target`: a folder instead of the environment, for a version of Python
  */
-export async function installPinned({ run }, name, { dependencies = true, show = false } = {}) {
+export async function installPinned({ run }, name, { dependencies = true, show = false, target } = {}) {
   const [command, ...args] = installer();
-  const flags = ["--require-hashes", "--only-binary", ":all:", ...(dependencies ? [] : ["--no-deps"])];
+  const flags = [
+    ...["--require-hashes", "--only-binary", ":all:"],
+    ...(dependencies ? [] : ["--no-deps"]),
+    ...(target ? ["--target", target.folder, "--python-version", target.python] : []),
+  ];
   const env = pythonEnvironment({
     PIP_DISABLE_PIP_VERSION_CHECK: "1",
     PIP_NO_INPUT: "1",

@@ -11,12 +11,21 @@ import { at, STATE } from "./places.mjs";
 import { chooseCuda, cpuPlugin, cudaPlugin, NO_CPU_PLUGIN, wantsCuda } from "./plugins.mjs";
 import { pythonPackages } from "./python.mjs";
 import { checkRoom } from "./step.mjs";
+import {
+  hasTensorflow,
+  keepTensorflow,
+  tensorflow,
+  tensorflowFlag,
+  tensorflowObstacle,
+  VARIANTS,
+} from "./tensorflow.mjs";
 
 /** @typedef {import("./step.mjs").Step} Step */
 /** @typedef {Awaited<ReturnType<typeof takeLock>>} Lock */
 /**
  * @typedef {object} Options
  * @property {boolean} [cuda] whether to add the plugin for NVIDIA GPUs
+ * @property {readonly import("./tensorflow.mjs").Variant[]} [tensorflow] variants of the backend `tensorflow` to add
  * @property {boolean} [build] false leaves the library uncompiled
  * @property {boolean} [keepOldBuild] whether a library that does not compile is only warned of when an older build is there
  */
@@ -34,6 +43,9 @@ export function steps(options = {}) {
     ...(wantsCuda() ? [cudaPlugin] : []),
     ...(options.build === false ? [] : [build]),
     jupyter,
+    ...VARIANTS.filter((variant) => hasTensorflow(variant) || options.tensorflow?.includes(variant)).flatMap(
+      tensorflow,
+    ),
   ];
 }
 
@@ -55,14 +67,19 @@ export function isDone(step) {
  */
 export async function setUp(options = {}) {
   checkNode();
-  if ((!options.cuda || wantsCuda()) && steps(options).every(isDone)) return 0;
+  const variants = options.tensorflow ?? [];
+  if ((!options.cuda || wantsCuda()) && variants.every(hasTensorflow) && steps(options).every(isDone)) return 0;
+  for (const variant of variants) {
+    const obstacle = tensorflowObstacle(variant);
+    if (obstacle) throw new SetupError(obstacle);
+  }
 
   const lock = await takeLock(`${STATE}/lock`, ({ pid }) =>
     console.log(`Another set-up is at work here (process ${pid}): waiting for it.`),
   );
   const interruption = new AbortController();
   const interrupt = () => {
-    interruption.abort(new SetupError("Interrupted. To go on: npm run setup", 130));
+    interruption.abort(new SetupError(`Interrupted. To go on: ${again(options)}`, 130));
     endPrograms();
   };
   for (const signal of SIGNALS) process.on(signal, interrupt);
@@ -77,6 +94,7 @@ export async function setUp(options = {}) {
       console.log(`[${index + 1}/${all.length}] ${step.title}: about ${step.megabytes} MB, ${step.duration}`);
       await runStep(step, lock, options, interruption.signal);
     }
+    for (const variant of variants) keepTensorflow(variant);
     return count;
   } finally {
     for (const signal of SIGNALS) process.off(signal, interrupt);
@@ -109,10 +127,15 @@ async function runStep(step, lock, options, interruption) {
       console.log(`${mendable.message} What was built before is used.`);
       return;
     }
-    throw new SetupError(`${mendable.message}${logged} To go on when it is mended: npm run setup`);
+    throw new SetupError(`${mendable.message}${logged} To go on when it is mended: ${again(options)}`);
   } finally {
     fs.closeSync(descriptor);
   }
+}
+
+/** The command that does what is left. The backend `tensorflow` is remembered when it is there: it must not stop the rest. @param {Options} options */
+function again({ tensorflow: variants = [] }) {
+  return ["npm run setup", ...(variants.length ? ["--"] : []), ...variants.map(tensorflowFlag)].join(" ");
 }
 
 /** Shows what a log says went wrong, without stack frames; whether it says anything. @param {string} log */

@@ -31,6 +31,11 @@ export function count(report, exitCode) {
   return { passed, failed: bad ? Math.max(failed, 1) : failed, skipped };
 }
 
+/** What two runs came to together. @param {Counts} a @param {Counts} b @returns {Counts} */
+export function add(a, b) {
+  return { passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped };
+}
+
 /** Such as `12 passed, 0 failed`; skipped tests are named where there are any. @param {Counts} counts */
 export function countLine({ passed, failed, skipped }) {
   return `${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ""}`;

@@ -5,6 +5,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import * as tf from "@tensorflow/tfjs-core";
 import { XlaBackend } from "tfjs-backend-xla";
+import { tensorflowVersion } from "../tensorflow";
 
 /** Where and with what a part of a training ran. */
 export interface Environment {
@@ -39,7 +40,7 @@ export async function describeEnvironment(startStep: number): Promise<Environmen
     cpu,
     cpuCores: cpus.length,
     memoryBytes: os.totalmem(),
-    versions: { ...versions(), ...plugin },
+    versions: { ...versions(), ...plugin, ...tensorflow() },
     commit: await commit(),
     command: process.argv.map(shortened),
   };
@@ -61,6 +62,12 @@ function pjrtDevice(): { device?: string; plugin?: Record<string, string> } {
     device: backend.device.kind === "cpu" ? undefined : devices[0].kind,
     plugin: { [`pjrt ${platformName}`]: platformVersion },
   };
+}
+
+/** The version of TensorFlow, where that computes. */
+function tensorflow(): { tensorflow?: string } {
+  const version = tensorflowVersion();
+  return version === undefined ? {} : { tensorflow: version };
 }
 
 /** Versions of what numbers can depend on. */

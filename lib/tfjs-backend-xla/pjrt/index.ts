@@ -19,6 +19,7 @@ export { Device, type MemoryStats } from "./device";
 export { PjrtError, PluginError } from "./errors";
 export { Executable, type ExecutableMemory, type SerializedProgram } from "./executable";
 export { findPlugin, type PluginKind } from "./find";
+export { keepFreedMemory } from "./malloc";
 export { type NamedValue } from "./named-values";
 export { openClient } from "./open";
 export { encodeCompileOptions, type CompileOptions } from "./options";

@@ -5,6 +5,7 @@ import { browser } from "../doctor/browser.mjs";
 import { devices } from "../doctor/devices.mjs";
 import { machine } from "../doctor/machine.mjs";
 import { parts } from "../doctor/parts.mjs";
+import { tensorflow } from "../doctor/tensorflow.mjs";
 import { ROOT } from "../places.mjs";
 import { isDone, steps } from "../set-up.mjs";
 
@@ -26,6 +27,7 @@ export async function run(args) {
     ...show("Set-up", setUpState()),
     ...show("Parts", parts()),
     ...show("Devices", await devices()),
+    ...show("Other backends", await tensorflow()),
     ...show("Figure export", await browser()),
   ].filter(({ state }) => state === "missing");
   const commands = [...new Set(missing.map(({ mend }) => mend))];

@@ -1,10 +1,8 @@
 /** The devices that XLA's plugins see, each plugin asked in a process of its own. */
-import { spawn } from "node:child_process";
 import fs from "node:fs";
-import { withHugePages } from "../huge-pages.mjs";
-import { at, ROOT, setupFile } from "../places.mjs";
+import { at } from "../places.mjs";
 import { NO_CPU_PLUGIN, wantsCuda } from "../plugins.mjs";
-import { typeScript } from "../programs.mjs";
+import { ask } from "./ask.mjs";
 import { pythonPackage } from "./parts.mjs";
 
 /** @typedef {import("../commands/doctor.mjs").Finding} Finding */
@@ -12,14 +10,13 @@ import { pythonPackage } from "./parts.mjs";
 
 const WHEELS = { cpu: ["lammps-jax-pjrt-cpu", "xla-cpu-pjrt"], cuda: ["jax-cuda13-pjrt"] };
 const COMMANDS = { cpu: "npm run setup", cuda: "npm run setup -- --cuda" };
-const TIMEOUT_MS = 90_000;
 
 /** @returns {Promise<Finding[]>} */
 export async function devices() {
   if (!fs.existsSync(at("lib/tfjs-backend-xla/dist/pjrt/index.js")) || !fs.existsSync(at("node_modules/ts-node"))) {
     return [{ state: "missing", text: "cannot be asked for before the set-up", mend: "npm run setup" }];
   }
-  const [cpu, cuda] = await Promise.all([ask("cpu"), ask("cuda")]);
+  const [cpu, cuda] = await Promise.all([reportOf("cpu"), reportOf("cuda")]);
   return [...describe("cpu", cpu, NO_CPU_PLUGIN === undefined), ...describe("cuda", cuda, wantsCuda())];
 }
 
@@ -52,27 +49,7 @@ function describe(kind, report, needed) {
   ];
 }
 
-/** What a plugin says of itself. @param {"cpu" | "cuda"} kind @returns {Promise<PluginReport>} */
-function ask(kind) {
-  const child = spawn(process.execPath, typeScript(setupFile("doctor/plugin-report.ts"), [kind]), {
-    cwd: ROOT,
-    env: withHugePages(process.env),
-    stdio: ["ignore", "pipe", "pipe"],
-    timeout: TIMEOUT_MS,
-    killSignal: "SIGKILL",
-  });
-  let output = "";
-  let complaints = "";
-  child.stdout.on("data", (data) => (output += data));
-  child.stderr.on("data", (data) => (complaints += data));
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code, signal) => {
-      const answer = output.split("\n").find((line) => line.startsWith("{"));
-      if (answer) return resolve(JSON.parse(answer));
-      const reason = complaints.split("\n").find((line) => /Error|rror:/.test(line)) ?? "";
-      const problem = `the plugin ended the program that asked it (${signal ?? `status ${code}`}). ${reason}`.trim();
-      resolve({ problem, installed: true });
-    });
-  });
+/** What a plugin says of itself. @param {"cpu" | "cuda"} kind */
+async function reportOf(kind) {
+  return /** @type {PluginReport} */ (await ask("plugin-report.ts", [kind], "the plugin"));
 }
