@@ -17,7 +17,7 @@ if (!tf.findBackendFactory(NAME)) {
 
 export { XlaBackend } from "./backend";
 export { jit, type Jitted, type JitOptions } from "./trace/jit";
-export { scan, type ScanOptions } from "./control/scan";
+export * from "./control";
 export { DEVICE_KINDS, openDevice, XlaDevice, type DeviceKind } from "./trace/device";
 export * as random from "./random";
 export { findPlugin, keepFreedMemory, loadPlugin, PjrtError, PluginError } from "./pjrt";

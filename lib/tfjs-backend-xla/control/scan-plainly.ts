@@ -20,7 +20,7 @@ export function scanPlainly<C, X, Y>(
         const x = mapLeaves(xs, isTensor, (t) => tf.reshape(tf.slice(t, at, 1), t.shape.slice(1))) as Leaves<X>;
         return step(current, x) as unknown as tf.TensorContainer[];
       }) as unknown as [Leaves<C>, Y];
-      demandSameTree(`the carry of ${name}`, start, flatten(next, `the next carry of ${name}`));
+      demandSameTree(`the next carry of ${name}`, start, flatten(next, `the next carry of ${name}`));
       const row = flatten(y, `y of ${name}`).tensors;
       const needed = new Set([...flatten(next).tensors, ...row]);
       for (const tensor of flatten(current).tensors) if (!needed.has(tensor)) tensor.dispose();

@@ -26,16 +26,16 @@ export interface ScanOperands {
 export function scanValues(
   step: StepOf<Value>,
   { carry, xs, captured, length, reverse }: ScanOperands,
-): { readonly carry: readonly Value[]; readonly ys: readonly Value[] } {
+): { readonly last: readonly Value[]; readonly ys: readonly Value[] } {
   const buffers = step.y.map(({ type }) => splat(0, type.dtype, [length, ...type.shape]));
-  const [last, one] = [splat(length - 1, "i32"), splat(1, "i32")];
+  const [lastIndex, one] = [splat(length - 1, "i32"), splat(1, "i32")];
   const parts = [[splat(0, "i32")], carry, buffers, xs, [...captured.values()]];
   const results = whileLoop(
     parts.flat(),
     ([n]) => compare("LT", n, splat(length, "i32")),
     (state) => {
       const [[n], carried, written, sequences, constants] = regroup(state, parts);
-      const at = reverse ? binary("subtract", last, n) : n;
+      const at = reverse ? binary("subtract", lastIndex, n) : n;
       const given = new Map([
         ...pairs(step.carry, carried),
         ...pairs(
@@ -55,8 +55,8 @@ export function scanValues(
       ];
     },
   );
-  const [, lastCarry, ys] = regroup(results, parts);
-  return { carry: lastCarry, ys };
+  const [, last, ys] = regroup(results, parts);
+  return { last, ys };
 }
 
 const element = (sequence: Value, n: Value): Value => {

@@ -1,46 +1,15 @@
 import * as tf from "@tensorflow/tfjs-core";
-import "@tensorflow/tfjs-backend-cpu";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { jit, scan, type XlaBackend } from "../index";
-import { EXACT, expectClose, type ShapedValues } from "../testing";
+import { EXACT, expectClose } from "../testing";
+import { CLOSE, expectSame, numbers } from "../testing/three-ways";
 
-const CLOSE = { rtol: 1e-5, atol: 1e-6 };
 let backend: XlaBackend;
 
 beforeEach(async () => {
   await tf.setBackend("xla");
   backend = tf.backend() as XlaBackend;
 });
-
-/** What `fn` gives on tfjs's own CPU backend, where a scan is a loop of kernels. */
-async function onCpu(fn: () => tf.Tensor[]): Promise<ShapedValues[]> {
-  await tf.setBackend("cpu");
-  try {
-    return tf.tidy(fn).map((t) => ({ shape: t.shape, dtype: t.dtype, values: t.dataSync() }));
-  } finally {
-    await tf.setBackend("xla");
-  }
-}
-
-/** Runs `fn` three ways: in a compiled function, on its own, and as a loop on the CPU backend. */
-async function expectSame(fn: () => tf.Tensor[], tolerance = CLOSE): Promise<void> {
-  const expected = await onCpu(fn);
-  const compiled = jit(fn)();
-  const recorded = fn();
-  await (tf.backend() as XlaBackend).sync();
-  expected.forEach((value, i) => {
-    expectClose(compiled[i], value, tolerance);
-    expectClose(recorded[i], value, tolerance);
-  });
-}
-
-const numbers = (shape: number[], phase: number): tf.Tensor => {
-  const size = shape.reduce((a, b) => a * b, 1);
-  return tf.tensor(
-    Array.from({ length: size }, (_, i) => Math.sin(1.7 * i + phase)),
-    shape,
-  );
-};
 
 /** h' = tanh(h w + x), y = h' summed: a small recurrent network. */
 const recurrent = (w: tf.Tensor) => (h: tf.Tensor, x: tf.Tensor) => {
@@ -242,11 +211,11 @@ describe("scan refuses", () => {
 
   it.each<[string, () => unknown]>([
     [
-      "the carry of adder: its tensor 0 goes in as float32 [] and comes out as float32 [3]",
+      "tensor 0 of the next carry of adder is float32 [3]: it must be float32 []",
       () => scan((c) => [tf.add(c, tf.ones([3])), null], tf.scalar(0), xs(), { name: "adder" }),
     ],
     [
-      "the carry of adder: a tree [*,*] comes out where * went in",
+      "the next carry of adder is the tree [*,*]: it must be *",
       () => scan((c) => [[c, c] as unknown as tf.Tensor, null], tf.scalar(0), xs(), { name: "adder" }),
     ],
     [

@@ -1,10 +1,11 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { XlaBackend } from "../backend";
-import type { TensorType, Value } from "../stablehlo";
+import type { TensorType } from "../stablehlo";
+import { applyStep } from "../trace/apply";
 import { tensorType } from "../trace/dtypes";
 import { isSlot, Slot } from "../trace/record";
-import { isFloatTensor, traceStep, type TracedStep } from "../trace/step";
-import { differentiationOrder, recordGradient } from "../trace/tape";
+import { traceStep } from "../trace/step";
+import { differentiationOrder } from "../trace/tape";
 import { flatten, isTensor, mapLeaves } from "../trace/tree";
 import { scanPlainly } from "./scan-plainly";
 import { scanValues } from "./scan-values";
@@ -57,7 +58,7 @@ export function scan<C, X, Y>(
       mapLeaves(xs, isTensor, (_, i) => xTensors[i]) as Leaves<X>,
     );
     const flatNext = flatten(next, `the next carry of ${name}`);
-    demandSameTree(`the carry of ${name}`, start, flatNext);
+    demandSameTree(`the next carry of ${name}`, start, flatNext);
     y = mapLeaves(made, isTensor, (_, index) => new Slot(index));
     return { nextCarry: flatNext.tensors, y: flatten(made, `y of ${name}`).tensors };
   };
@@ -66,83 +67,35 @@ export function scan<C, X, Y>(
     x: sequences.tensors.map(tensorType).map(({ dtype, shape }): TensorType => ({ dtype, shape: shape.slice(1) })),
   };
   return traceStep(backend, name, types, differentiationOrder(), flatStep, (traced) => {
-    const outside = [...traced.captures.keys()].map((value) => toTensor(backend, value));
-    const loop = { backend, name, traced, outside, length };
-    const result = run(loop, 0, start.tensors, sequences.tensors, options.reverse ?? false);
+    const result = applyStep(
+      {
+        backend,
+        name,
+        captures: [...traced.captures.keys()],
+        closedOver: traced.closedOver,
+        numPullBacks: traced.steps.length - 1,
+        emit: (depth, carryValues, xValues, captured) => {
+          const step = traced.steps[depth];
+          const { last, ys } = scanValues(step, {
+            carry: carryValues,
+            xs: xValues,
+            captured: new Map([...traced.captures.values()].map((inside, i) => [inside, captured[i]])),
+            length,
+            reverse: (options.reverse ?? false) !== (depth % 2 === 1), // each pull-back runs the other way
+          });
+          const numY = depth === traced.steps.length - 1 ? ys.length : ys.length - step.carry.length;
+          return { carry: last, ys: ys.slice(0, numY), before: ys.slice(numY) };
+        },
+      },
+      start.tensors,
+      sequences.tensors,
+    );
     return [
       mapLeaves(carry, isTensor, (_, i) => result.carry[i]),
       mapLeaves(y, isSlot, ({ index }) => result.ys[index]),
     ] as [Leaves<C>, Leaves<Y>];
   });
 }
-
-interface Loop {
-  readonly backend: XlaBackend;
-  readonly name: string;
-  readonly traced: TracedStep;
-  /** What the traced steps take from outside, in the order of their captures. */
-  readonly outside: readonly tf.Tensor[];
-  readonly length: number;
-}
-
-interface ScanResult {
-  readonly carry: readonly tf.Tensor[];
-  readonly ys: readonly tf.Tensor[];
-}
-
-/** Runs one of a loop's steps, the first or a pull-back, over the elements of `xs`. */
-function run(
-  loop: Loop,
-  depth: number,
-  carry: readonly tf.Tensor[],
-  xs: readonly tf.Tensor[],
-  reverse: boolean,
-): ScanResult {
-  const { backend, traced, outside, length } = loop;
-  const step = traced.steps[depth];
-  const valuesOf = (tensors: readonly tf.Tensor[]) => tensors.map((tensor) => backend.valueFor(tensor));
-  const values = valuesOf(outside);
-  const results = scanValues(step, {
-    carry: valuesOf(carry),
-    xs: valuesOf(xs),
-    captured: new Map([...traced.captures.values()].map((inside, i) => [inside, values[i]])),
-    length,
-    reverse,
-  });
-  const [last, made] = [results.carry, results.ys].map((list) => list.map((value) => toTensor(backend, value)));
-  const isLast = depth === traced.steps.length - 1;
-  if (isLast) {
-    if (depth === 0) tf.dispose([...outside]);
-    return { carry: last, ys: made };
-  }
-  const numKept = step.carry.length;
-  const [ys, before] = [made.slice(0, made.length - numKept), made.slice(made.length - numKept)];
-  const sequences = xs.map((tensor) => tf.clone(tensor)); // what is passed may be disposed of before the gradients are computed
-  const isDifferentiatedAgain = depth + 2 < traced.steps.length;
-  recordGradient(
-    loop.name,
-    [...floats(carry), ...floats(xs), ...traced.closedOver],
-    floats([...last, ...ys, ...(isDifferentiatedAgain ? before : [])]),
-    [...sequences, ...before, ...(depth === 0 ? outside : [])],
-    (dys) => {
-      const numCarry = floats(last).length;
-      const pulled = run(
-        loop,
-        depth + 1,
-        [...dys.slice(0, numCarry), ...traced.closedOver.map(({ shape }) => tf.fill(shape, 0))],
-        [...sequences, ...before, ...dys.slice(numCarry)],
-        !reverse,
-      );
-      return [...pulled.carry.slice(0, numCarry), ...pulled.ys, ...pulled.carry.slice(numCarry)];
-    },
-  );
-  return { carry: last, ys };
-}
-
-const floats = (tensors: readonly tf.Tensor[]): tf.Tensor[] => tensors.filter(isFloatTensor);
-
-const toTensor = (backend: XlaBackend, value: Value): tf.Tensor =>
-  tf.engine().makeTensorFromTensorInfo(backend.tensorInfo(value));
 
 /** The number of steps that the sequences, and the option, agree on. */
 function lengthOf(name: string, sequences: readonly tf.Tensor[], given: number | undefined): number {
