@@ -3,6 +3,7 @@ import type { DeviceBuffer, Executable } from "./pjrt";
 import { literal, parameter, printModule, reshape, sizeOf, splat, type Value } from "./stablehlo";
 import { deviceType, ELEMENT_TYPE, tensorDType, TFJS_TYPE, type TensorDType } from "./trace/dtypes";
 import type { XlaDevice } from "./trace/device";
+import { DeferredCalls, type Program } from "./trace/deferred";
 import { Graph, type HostArray } from "./trace/graph";
 import { ProgramTrace, RegionTrace, type Trace } from "./trace/traces";
 
@@ -40,11 +41,19 @@ export class XlaBackend extends tf.KernelBackend {
   readonly #traces: Trace[] = [];
   /** Values recorded outside of traces since the last computation, to bound how much is put off. */
   readonly #pending = new Set<Entry>();
+  /** Calls of compiled functions whose programs, or inputs, are still to be compiled. */
+  readonly #deferred: DeferredCalls;
   /** Programs that reads wait for while they are compiled. */
   readonly #compiling = new Set<Work>();
 
   constructor(readonly device: XlaDevice) {
     super();
+    this.#deferred = new DeferredCalls(this.#graph, device, {
+      recorded: () => this.#recorded(),
+      compute: (values) => this.#compute(values),
+      computeSync: (values) => this.#computeSync(values),
+      upload: (value) => this.#upload(value),
+    });
   }
 
   // ---- tfjs's storage ------------------------------------------------------------------------------------------
@@ -167,11 +176,17 @@ export class XlaBackend extends tf.KernelBackend {
   /** A tensor for a buffer that a program returned. */
   adopt(buffer: DeviceBuffer, dtype: TensorDType): tf.TensorInfo {
     const value = parameter({ dtype, shape: buffer.dims });
-    const dataId = {};
-    const tfjs = TFJS_TYPE[dtype];
-    this.#attach(dataId, { dtype: tfjs, refCount: 1 }, value);
+    const info = this.#tensorOf(value);
     this.#graph.bind(value, buffer);
-    return { dataId, shape: [...buffer.dims], dtype: tfjs };
+    return info;
+  }
+
+  /** A tensor, outside of traces, for a value that is not recorded. */
+  #tensorOf(value: Value): tf.TensorInfo {
+    const dtype = TFJS_TYPE[tensorDType(value.type.dtype)];
+    const dataId = {};
+    this.#attach(dataId, { dtype, refCount: 1 }, value);
+    return { dataId, shape: [...value.type.shape], dtype };
   }
 
   // ---- traces --------------------------------------------------------------------------------------------------
@@ -202,17 +217,24 @@ export class XlaBackend extends tf.KernelBackend {
     this.#traces.pop();
   }
 
+  /** Whether a program can be run on these tensors at once, since nothing is to be compiled for that; computes what it needs if so. */
+  isReadyFor(program: Program, tensors: readonly tf.TensorInfo[]): boolean {
+    if (!this.#deferred.isEmpty || !this.device.has(program.module)) return false;
+    const needed = this.#deferred.needsOf(program, this.#valuesOf(tensors));
+    const work = this.#plan(needed);
+    if (work && !this.device.has(work.module)) return false;
+    this.#computeSync(needed);
+    return true;
+  }
+
+  /** Has a program run once it and what it needs are compiled. Its results can be computed with at once; reading them waits. */
+  defer(program: Program, tensors: readonly tf.TensorInfo[]): tf.TensorInfo[] {
+    return this.#deferred.defer(program, this.#valuesOf(tensors)).map((value) => this.#tensorOf(value));
+  }
+
   /** The buffers of tensors, computed and copied to the device if they are not there yet. */
   buffersOf(tensors: readonly tf.TensorInfo[]): DeviceBuffer[] {
-    const values = tensors.map((tensor) => {
-      const { value, trace } = this.#entries.get(tensor.dataId);
-      if (!value) throw new Error(`a ${tensor.dtype} tensor cannot be passed to a compiled function`);
-      if (trace)
-        throw new Error(
-          `a tensor of shape [${tensor.shape.join(", ")}] belongs to the trace of ${trace.name}, which has ended`,
-        );
-      return value;
-    });
+    const values = this.#valuesOf(tensors);
     const missing = values.filter((value) => !this.#graph.hasData(value));
     if (missing.length > 0) this.#computeSync(missing);
     return values.map((value) => this.#upload(value));
@@ -221,7 +243,7 @@ export class XlaBackend extends tf.KernelBackend {
   /** Whether other tensors have the same data: clones, variables. */
   isShared({ dataId }: tf.TensorInfo): boolean {
     const { refCount, value } = this.#entries.get(dataId);
-    return refCount > 1 || this.#graph.tensorsOf(this.#origin(value!)) > (this.#origin(value!) === value ? 1 : 0);
+    return refCount > 1 || this.#graph.tensorsOf(value!) > 1;
   }
 
   /** Computes what has been recorded from the given tensors, so that their memory may go. */
@@ -238,6 +260,7 @@ export class XlaBackend extends tf.KernelBackend {
   // ---- computing -----------------------------------------------------------------------------------------------
   /** Waits until everything recorded so far has been computed. */
   async sync(): Promise<void> {
+    await this.#deferred.run();
     const values = [...this.#pending].map((entry) => entry.value!);
     for (const value of values) this.#graph.hold(value);
     try {
@@ -249,18 +272,25 @@ export class XlaBackend extends tf.KernelBackend {
   }
 
   #flush(): void {
-    const recorded = [...this.#pending].map((entry) => entry.value!);
-    const awaited = [...this.#compiling].flatMap(({ results }) => results);
-    this.#computeSync([...recorded, ...awaited]);
+    this.#computeSync(this.#recorded());
     this.#pending.clear();
   }
 
+  /** All that has been recorded and can be computed. */
+  #recorded(): Value[] {
+    const recorded = [...this.#pending].map((entry) => entry.value!);
+    const awaited = [...this.#compiling].flatMap(({ results }) => results);
+    return [...recorded, ...awaited].filter((value) => !this.#deferred.hasFailed(value));
+  }
+
   #computeSync(roots: readonly Value[]): void {
+    this.#deferred.runFor(roots);
     const work = this.#plan(roots);
     if (work) this.#finish(work, this.#execute(work, this.device.compile(work.module)));
   }
 
   async #compute(roots: readonly Value[]): Promise<void> {
+    await this.#deferred.runForAsync(roots);
     const work = this.#plan(roots);
     if (!work) return;
     const needed = [...work.leaves, ...work.results];
@@ -301,6 +331,18 @@ export class XlaBackend extends tf.KernelBackend {
   #origin(value: Value): Value {
     while (value.op.name === "reshape" && !this.#graph.hasData(value)) value = value.op.operands[0];
     return value;
+  }
+
+  #valuesOf(tensors: readonly tf.TensorInfo[]): Value[] {
+    return tensors.map((tensor) => {
+      const { value, trace } = this.#entries.get(tensor.dataId);
+      if (!value) throw new Error(`a ${tensor.dtype} tensor cannot be passed to a compiled function`);
+      if (trace)
+        throw new Error(
+          `a tensor of shape [${tensor.shape.join(", ")}] belongs to the trace of ${trace.name}, which has ended`,
+        );
+      return value;
+    });
   }
 
   #upload(value: Value): DeviceBuffer {

@@ -36,6 +36,11 @@ export class XlaDevice {
     this.#cache = openCache(this.client, loadPlugin(findPlugin(kind)), environment);
   }
 
+  /** Whether the program is compiled or loaded. */
+  has(module: string): boolean {
+    return this.#programs.has(module);
+  }
+
   /** The compiled program, now; blocks while XLA compiles one that is new. */
   compile(module: string): Executable {
     const known = this.#programs.get(module);
@@ -95,9 +100,12 @@ export class XlaDevice {
 
   /** A second buffer with the same data. */
   copy(buffer: DeviceBuffer, type: TensorType): DeviceBuffer {
-    const value = parameter(type);
-    const module = printModule({ name: "copy", parameters: [value], results: [value] });
-    return this.execute(this.compile(module), [type], [buffer])[0];
+    return this.execute(this.compile(copier(type)), [type], [buffer])[0];
+  }
+
+  /** Compiles what `copy` runs; the event loop stays free. */
+  async prepareCopy(type: TensorType): Promise<void> {
+    await this.compileAsync(copier(type));
   }
 
   /** How many programs this process has, compiled or loaded from the cache. */
@@ -109,6 +117,12 @@ export class XlaDevice {
   get compileCount(): number {
     return this.#compileCount;
   }
+}
+
+/** A program that returns its argument. */
+function copier(type: TensorType): string {
+  const value = parameter(type);
+  return printModule({ name: "copy", parameters: [value], results: [value] });
 }
 
 /**

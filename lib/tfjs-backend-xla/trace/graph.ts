@@ -1,5 +1,5 @@
 import type { DeviceBuffer } from "../pjrt";
-import { inputsOf, type Value } from "../stablehlo";
+import { inputsOf, type Op, type Value } from "../stablehlo";
 
 /** Data in the host's memory that a device can take. */
 export type HostArray = Float32Array | Int32Array | Uint8Array;
@@ -72,6 +72,11 @@ export class Graph {
     this.#cell(value).host = host;
   }
 
+  /** How many tensors, held operations and executions under way need the value. */
+  holdersOf(value: Value): number {
+    return this.#cells.get(value)?.holders ?? 0;
+  }
+
   /** How many tensors hold the value. */
   tensorsOf(value: Value): number {
     return this.#cells.get(value)?.tensors ?? 0;
@@ -119,6 +124,20 @@ export class Graph {
     }
     for (const root of roots) results.add(root);
     return { leaves, results: [...results].filter((value) => !this.hasData(value)) };
+  }
+
+  /** Operations of a name that are to be computed before the values can be. What such an operation itself needs is not looked at. */
+  missing(roots: readonly Value[], name: string): Op[] {
+    const found = new Set<Op>();
+    const seen = new Set<Value>();
+    const pending = [...roots];
+    for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
+      if (seen.has(value) || this.hasData(value)) continue;
+      seen.add(value);
+      if (value.op.name === name) found.add(value.op);
+      else pending.push(...inputsOf(value.op));
+    }
+    return [...found];
   }
 }
 

@@ -106,7 +106,7 @@ describe("donated arguments", () => {
     expect(state.w.dataSync()[999]).toBe(2);
   });
 
-  it("leave no tensors and no buffers behind", () => {
+  it("leave no tensors and no buffers behind", async () => {
     const f = jit((state: tf.Tensor[], x: tf.Tensor) => ({ state: state.map((t) => tf.add(t, x)), loss: tf.sum(x) }), {
       donate: [0],
     });
@@ -118,6 +118,7 @@ describe("donated arguments", () => {
       out.loss.dispose();
     };
     step();
+    await backend.sync();
     const [tensors, buffers] = [tf.memory().numTensors, backend.device.client.liveBuffers];
     for (let i = 0; i < 20; i++) step();
     expect(tf.memory().numTensors).toBe(tensors);
@@ -174,6 +175,7 @@ describe("memory that a program overwrites", () => {
     const counter = tf.variable(initial);
     const count = jit(() => counter.assign(tf.add(counter, 1)));
     count();
+    await backend.sync();
     expectClose(initial, 0, EXACT);
     const buffers = backend.device.client.liveBuffers;
     const [clone, unread, read] = [tf.clone(counter), tf.mul(counter, 5), counter.data()];

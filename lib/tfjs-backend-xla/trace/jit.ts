@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { XlaBackend } from "../backend";
-import type { DeviceBuffer, Executable } from "../pjrt";
+import type { DeviceBuffer } from "../pjrt";
+import { tensorDType } from "./dtypes";
 import { record, isSlot, type Recording } from "./record";
 import { flatten, mapLeaves } from "./tree";
 
@@ -22,6 +23,8 @@ export interface Jitted<A extends readonly unknown[], R> {
  * Compiles a function of tensors into one program. It is traced once for each structure, shape and type of its arguments; numbers, strings
  * and booleans among them are part of the program. `tf.grads` and tidy work inside; variables that it assigns become outputs.
  * On a backend other than `xla`, and inside of a gradient or of another compiled function, it is simply run.
+ * A call returns before its program is compiled: its results wait for that where they are read, and `await x.data()` leaves the event loop
+ * free meanwhile. What XLA refuses is thrown to those who read.
  *
  * @param fn takes and returns tensors in plain objects and arrays. It must not read values.
  * @throws while tracing: if a value is read, a variable is created, or a tensor of an earlier trace is used. When called: if memory to be
@@ -71,15 +74,13 @@ function run(
     if (variable instanceof tf.Variable && variable.isDisposed)
       throw new Error(`${name} uses the variable ${variable.name}, which has been disposed`);
   }
-  const buffers = backend.buffersOf(inputs);
   demandUnshared(backend, name, inputs, donated);
-  const program = backend.device.compile(recording.module);
-  const outputs = runOver(backend, recording, program, inputs, buffers);
+  const infos = backend.isReadyFor(recording, inputs)
+    ? runOver(backend, recording, inputs)
+    : backend.defer(recording, inputs);
+  const made = infos.map((info) => tf.engine().makeTensorFromTensorInfo(info));
   for (const tensor of donated) tensor.dispose();
-  const numTensors = outputs.length - recording.assigned.length;
-  const made = outputs.map((buffer, i) =>
-    tf.engine().makeTensorFromTensorInfo(backend.adopt(buffer, recording.results[i])),
-  );
+  const numTensors = made.length - recording.assigned.length;
   const results = made.slice(0, numTensors);
   recording.assigned.forEach((variable, i) => {
     const value = made[numTensors + i];
@@ -112,12 +113,11 @@ function demandUnshared(
  */
 function runOver(
   backend: XlaBackend,
-  { parameters, overwritten }: Recording,
-  program: Executable,
+  { module, parameters, overwritten, results }: Recording,
   inputs: readonly tf.TensorInfo[],
-  buffers: readonly DeviceBuffer[],
-): DeviceBuffer[] {
+): tf.TensorInfo[] {
   const { device } = backend;
+  const buffers = backend.buffersOf(inputs);
   backend.settle(inputs.filter((_, i) => overwritten.has(i)));
   const uses = countUses(inputs);
   const copies = new Map<number, DeviceBuffer>();
@@ -126,11 +126,9 @@ function runOver(
     if (!free) copies.set(i, device.copy(buffers[i], parameters[i]));
   }
   try {
-    return device.execute(
-      program,
-      parameters,
-      buffers.map((buffer, i) => copies.get(i) ?? buffer),
-    );
+    const given = buffers.map((buffer, i) => copies.get(i) ?? buffer);
+    const outputs = device.execute(device.compile(module), parameters, given);
+    return outputs.map((buffer, i) => backend.adopt(buffer, tensorDType(results[i].dtype)));
   } finally {
     for (const copy of copies.values()) copy.destroy();
   }

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { XlaBackend } from "../backend";
 import { parameter, printModule, sameShape, type TensorType, type Value } from "../stablehlo";
-import { TFJS_TYPE, tensorDType, tensorType, type TensorDType } from "./dtypes";
+import { TFJS_TYPE, tensorDType, tensorType } from "./dtypes";
 import { flatten, isTensor, mapLeaves } from "./tree";
 import { VariableSnapshot } from "./variables";
 
@@ -13,7 +13,7 @@ export interface Recording {
   readonly overwritten: ReadonlySet<number>;
   readonly captured: readonly Captured[];
   /** Types of the program's results: the function's tensors, then the assigned variables. */
-  readonly results: readonly TensorDType[];
+  readonly results: readonly TensorType[];
   readonly assigned: readonly tf.Variable[];
   /** The function's result with `Slot`s for its tensors. */
   readonly template: unknown;
@@ -77,7 +77,7 @@ export function record(
           ? key
           : { dataId: key, shape: [...type.shape], dtype: TFJS_TYPE[tensorDType(type.dtype)] },
       ),
-      results: results.map((value) => tensorDType(value.type.dtype)),
+      results: results.map(({ type }) => type),
       assigned,
       template: mapLeaves(result, isTensor, (_, index) => new Slot(index)),
     };
