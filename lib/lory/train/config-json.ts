@@ -1,22 +1,5 @@
-import type { ModelConfig } from "../models";
+import { CONFIG_KEYS } from "../models/config-keys";
 import type { OptimizerConfig, RunConfig } from "./run-config";
-
-/** Keys of a model's configuration outside of this library: Hugging Face's where it has the quantity. */
-const MODEL_KEYS = {
-  vocabSize: "vocab_size",
-  contextLength: "max_position_embeddings",
-  dModel: "hidden_size",
-  dFfn: "intermediate_size",
-  numLayers: "num_hidden_layers",
-  numHeads: "num_attention_heads",
-  numExperts: "num_local_experts",
-  segmentLength: "segment_length",
-  routingMode: "routing_mode",
-  firstSegmentRule: "first_segment_rule",
-  normEps: "rms_norm_eps",
-  ropeTheta: "rope_theta",
-  initStd: "initializer_range",
-} as const satisfies Record<keyof ModelConfig, string>;
 
 /** As in Hugging Face's TrainingArguments where it has the quantity. */
 const OPTIMIZER_KEYS = {
@@ -43,7 +26,7 @@ const RUN_KEYS = {
 /** A run's configuration as its `config.json`: complete, and the same text for the same configuration. */
 export function configJson(config: RunConfig): string {
   const json = renamed(config, RUN_KEYS, {
-    model: renamed(config.model, MODEL_KEYS),
+    model: renamed(config.model, CONFIG_KEYS),
     optimizer: renamed(config.optimizer, OPTIMIZER_KEYS),
   });
   return `${JSON.stringify(json, null, 2)}\n`;

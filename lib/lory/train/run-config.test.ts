@@ -76,7 +76,7 @@ describe("config.json", () => {
   it("has every value, under Hugging Face's names", () => {
     const json = JSON.parse(configJson(runConfig(input))) as Record<string, Record<string, unknown>>;
     expect(json).toMatchObject({ name: "tiny", corpus: "quickstart", seed: 0, batch_size: 4, train_tokens: 1000 });
-    expect(json.model).toMatchObject({ hidden_size: 128, num_local_experts: 0, max_position_embeddings: 32 });
+    expect(json.model).toMatchObject({ hidden_size: 128, num_experts: 0, max_position_embeddings: 32 });
     expect(Object.keys(json.model)).toHaveLength(Object.keys(runConfig(input).model).length);
     expect(json.optimizer).toMatchObject({ learning_rate: 1e-3, adam_beta2: 0.95, max_grad_norm: 1 });
     expect(Object.values(json.optimizer)).toEqual(Object.values(runConfig(input).optimizer));

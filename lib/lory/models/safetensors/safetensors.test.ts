@@ -3,8 +3,8 @@ import os from "node:os";
 import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { useTestBackend } from "../testing";
-import { readSafetensors, writeSafetensors } from "./safetensors";
+import { useTestBackend } from "../../testing";
+import { readSafetensors, writeSafetensors, writeSafetensorsFrom } from ".";
 
 let folder: string;
 let file: string;
@@ -70,9 +70,43 @@ describe("a file that was written", () => {
 
   it("cannot hold a dtype outside the table, nor one name twice", async () => {
     const flag = { name: "flag", tensor: tf.tensor1d([true], "bool") };
-    await expect(writeSafetensors(file, [flag])).rejects.toThrow('tensor "flag" is bool; F32 and I32 can be written');
+    await expect(writeSafetensors(file, [flag])).rejects.toThrow(
+      'tensor "flag" is bool; float32 and int32 can be written',
+    );
     const twice = [1, 2].map((value) => ({ name: "a", tensor: tf.scalar(value) }));
     await expect(writeSafetensors(file, twice)).rejects.toThrow('the name "a" is taken');
+  });
+});
+
+describe("half precision", () => {
+  it("is read as float32, without loss", async () => {
+    const halves = [0x3c00, 0xc000, 0x0001, 0x8000, 0x7bff, 0x7c00, 0xfc00, 0x03ff, 0x7e00];
+    await writeRaw({ a: { dtype: "F16", shape: [9], data_offsets: [0, 18] } }, 0);
+    await fs.appendFile(file, Buffer.from(new Uint16Array(halves).buffer));
+    const [{ tensor }] = (await readSafetensors(file)).tensors;
+    const expected = [1, -2, 2 ** -24, -0, 65504, Infinity, -Infinity, 1023 * 2 ** -24, NaN];
+    expect([...(await tensor.data<"float32">())]).toEqual(expected);
+  });
+
+  it("bfloat16 rounds to the nearest, ties to even, and comes back as it was written", async () => {
+    const values = Float32Array.of(
+      1,
+      1 + 2 ** -8,
+      1 + 3 * 2 ** -8,
+      -3.0e38,
+      1 + 2 ** -8 + 2 ** -20,
+      NaN,
+      Infinity,
+      2 ** -133,
+    );
+    const source = { name: "a", format: "BF16" as const, shape: [8], values: () => Promise.resolve(values) };
+    await writeSafetensorsFrom(file, [source]);
+    const [{ tensor }] = (await readSafetensors(file)).tensors;
+    const rounded = [1, 1, 1 + 2 ** -6, expect.closeTo(-3.0e38, -36) as number, 1 + 2 ** -7, NaN, Infinity, 2 ** -133];
+    expect([...(await tensor.data<"float32">())]).toEqual(rounded);
+    const again = { ...source, values: async () => tensor.data<"float32">() };
+    await writeSafetensorsFrom(`${file}.2`, [again]);
+    expect((await fs.readFile(`${file}.2`)).equals(await fs.readFile(file))).toBe(true);
   });
 });
 

@@ -1,0 +1,24 @@
+import type { ModelConfig } from "./config";
+
+/**
+ * Keys of a model's configuration outside of this library, in `config.json` of runs and of checkpoints: Hugging Face's
+ * where it has the quantity.
+ */
+export const CONFIG_KEYS = {
+  vocabSize: "vocab_size",
+  contextLength: "max_position_embeddings",
+  dModel: "hidden_size",
+  dFfn: "intermediate_size",
+  numLayers: "num_hidden_layers",
+  numHeads: "num_attention_heads",
+  numExperts: "num_experts",
+  segmentLength: "segment_length",
+  routingMode: "routing_mode",
+  firstSegmentRule: "first_segment_rule",
+  normEps: "rms_norm_eps",
+  ropeTheta: "rope_theta",
+  initStd: "initializer_range",
+} as const satisfies Record<keyof ModelConfig, string>;
+
+/** Keys that a dense model does not have. */
+export const EXPERT_KEYS = ["numExperts", "segmentLength", "routingMode", "firstSegmentRule"] as const;

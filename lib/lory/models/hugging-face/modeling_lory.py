@@ -1,0 +1,150 @@
+"""Lory (Zhong et al. 2024, arXiv 2405.03133) for transformers: LLaMA whose FFNs are merged from experts, once for each
+segment of text (the mode that the model was trained with), or once for a whole prompt.
+
+    model = AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=True)
+    model(input_ids)                                  # routed by segments
+    model(input_ids, prompt_length=torch.tensor([5])) # routed by the mean of each row's first tokens, merged once
+
+Every forward pass sees the whole sequence: routing needs the segments before, so that there is no key-value cache.
+Shapes: B batch, L tokens, N segments, T tokens a segment, E experts, D model, F ffn.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional
+from transformers import LlamaConfig, LlamaForCausalLM
+
+
+class LoryConfig(LlamaConfig):
+    model_type = "lory"
+
+    def __init__(
+        self,
+        num_experts=8,
+        segment_length=256,
+        routing_mode="causal_segment",
+        first_segment_rule="own_stop_gradient",
+        **kwargs,
+    ):
+        self.num_experts = num_experts
+        self.segment_length = segment_length
+        self.routing_mode = routing_mode
+        self.first_segment_rule = first_segment_rule
+        kwargs["use_cache"] = False
+        super().__init__(**kwargs)
+
+
+class ExpertWeights(nn.Module):
+    """One matrix for each expert, [E, out, in]."""
+
+    def __init__(self, *shape):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(*shape))
+
+
+class SwiGLU(nn.Module):
+    """The matrices of one FFN, or of a bank of them."""
+
+    def __init__(self, bank, hidden_size, intermediate_size):
+        super().__init__()
+        self.gate_proj = ExpertWeights(*bank, intermediate_size, hidden_size)
+        self.up_proj = ExpertWeights(*bank, intermediate_size, hidden_size)
+        self.down_proj = ExpertWeights(*bank, hidden_size, intermediate_size)
+
+
+class LoryMLP(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.router = nn.Linear(config.hidden_size, config.num_experts, bias=False)
+        self.experts = SwiGLU((config.num_experts,), config.hidden_size, config.intermediate_size)
+        if config.first_segment_rule == "learned_prior":
+            self.prior = nn.Parameter(torch.zeros(config.num_experts))
+        if config.first_segment_rule == "dense_expert":
+            self.first = SwiGLU((), config.hidden_size, config.intermediate_size)
+        self.prompt_length = None
+        self.routing_weights = None
+
+    def forward(self, x_BLD):
+        length = x_BLD.shape[1]
+        if self.prompt_length is not None:
+            positions = torch.arange(length, device=x_BLD.device)
+            in_prompt_BL = (positions < self.prompt_length[:, None]).to(x_BLD.dtype)
+            mean_BD = (in_prompt_BL[..., None] * x_BLD).sum(1) / self.prompt_length[:, None].to(x_BLD.dtype)
+            self.routing_weights = self._probabilities(mean_BD)[:, None]
+            return self._merged(x_BLD, self.routing_weights[:, 0])
+        whole = self.config.routing_mode == "whole_sequence"
+        segments = list(x_BLD.split(length if whole else self.config.segment_length, dim=1))
+        weights = self._segment_weights(segments)
+        self.routing_weights = torch.stack(weights, 1)
+        outputs = [self._merged(segment, weights_BE) for segment, weights_BE in zip(segments, weights)]
+        if self.config.first_segment_rule == "dense_expert":
+            own = (self.first.gate_proj.weight, self.first.up_proj.weight, self.first.down_proj.weight)
+            outputs[0] = self._swiglu(segments[0], *(matrix[None] for matrix in own))
+        return torch.cat(outputs, 1)
+
+    def _probabilities(self, mean_BD):
+        return functional.softmax(self.router(mean_BD), -1, dtype=torch.float32).to(mean_BD.dtype)
+
+    def _segment_weights(self, segments):
+        """Routing weights [B, E] of each segment."""
+        mode = self.config.routing_mode
+        own = [self._probabilities(segment.mean(1)) for segment in segments]
+        if mode in ("own_segment", "whole_sequence"):
+            return own
+        if mode == "prefix":
+            return [own[0].detach()] + own[:1] * (len(segments) - 1)
+        if mode == "running_mean":
+            befores = [torch.cat(segments[: k + 1], 1).mean(1) for k in range(len(segments) - 1)]
+            later = [self._probabilities(mean_BD) for mean_BD in befores]
+        elif mode == "causal_segment":
+            later = own[:-1]
+        else:
+            raise ValueError(f"routing_mode is {mode!r}, which this model does not know")
+        return [self._first_weights(own[0])] + later
+
+    def _first_weights(self, own_BE):
+        rule = self.config.first_segment_rule
+        if rule == "own_stop_gradient":
+            return own_BE.detach()
+        if rule == "uniform":
+            return torch.full_like(own_BE, 1 / own_BE.shape[-1])
+        if rule == "learned_prior":
+            return functional.softmax(self.prior, -1).expand_as(own_BE)
+        if rule == "dense_expert":
+            return torch.zeros_like(own_BE)
+        raise ValueError(f"first_segment_rule is {rule!r}, which this model does not know")
+
+    def _merged(self, x_BTD, weights_BE):
+        bank = (self.experts.gate_proj.weight, self.experts.up_proj.weight, self.experts.down_proj.weight)
+        return self._swiglu(x_BTD, *(torch.einsum("be,eoi->boi", weights_BE, matrices) for matrices in bank))
+
+    @staticmethod
+    def _swiglu(x_BTD, gate_BFD, up_BFD, down_BDF):
+        hidden_BTF = functional.silu(x_BTD @ gate_BFD.mT) * (x_BTD @ up_BFD.mT)
+        return hidden_BTF @ down_BDF.mT
+
+
+class LoryForCausalLM(LlamaForCausalLM):
+    config_class = LoryConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        for layer in self.model.layers:
+            layer.mlp = LoryMLP(config)
+        self.post_init()
+
+    def _init_weights(self, module):
+        super()._init_weights(module)
+        if isinstance(module, ExpertWeights):
+            module.weight.data.normal_(mean=0.0, std=self.config.initializer_range)
+
+    def forward(self, input_ids=None, prompt_length=None, **kwargs):
+        for layer in self.model.layers:
+            layer.mlp.prompt_length = prompt_length
+        return super().forward(input_ids=input_ids, **kwargs)
+
+    @property
+    def routing_weights(self):
+        """The weights of the last forward pass, a tensor [B, N, E] for each layer; N = 1 for a prompt."""
+        return [layer.mlp.routing_weights for layer in self.model.layers]
