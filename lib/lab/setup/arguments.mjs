@@ -1,4 +1,5 @@
 import { SetupError } from "./errors.mjs";
+import { INTEROP_FLAG } from "./interop.mjs";
 import { tensorflowFlag, VARIANTS } from "./tensorflow.mjs";
 
 /** @typedef {import("./tensorflow.mjs").Variant} Variant */
@@ -11,23 +12,25 @@ the compiled library, the notebook kernel. What is up to date is left alone.
   --cuda            also install the plugin and libraries for NVIDIA GPUs (Linux; a download of about 2 GB)
   --tensorflow      also compile the backend tensorflow, tfjs-node on today's TensorFlow (Linux, g++; a download of 300 MB)
   --tensorflow-gpu  the same for NVIDIA GPUs, not tried on one yet (a download of 3 GB)
+  --interop         also unpack Debian's torch and a transformers, which the tests of exchanged models use (160 MB)
   --help            print this text`;
 
-const KNOWN = ["--cuda", "--tensorflow", "--tensorflow-gpu", "--help", "-h"];
+const KNOWN = ["--cuda", "--tensorflow", "--tensorflow-gpu", "--interop", "--help", "-h"];
 
 /**
  * What the command line asks for.
  * @param {readonly string[]} args
- * @returns {{ cuda: boolean, tensorflow: Variant[], help: boolean }}
+ * @returns {{ cuda: boolean, tensorflow: Variant[], interop: boolean, help: boolean }}
  * @throws {SetupError} for an argument that is not known
  */
 export function parseArguments(args) {
   const unknown = args.find((arg) => !KNOWN.includes(arg));
   if (unknown !== undefined) {
     throw new SetupError(
-      `The set-up knows no argument "${unknown}": it takes --cuda, --tensorflow, --tensorflow-gpu and --help (npm run setup -- --help).`,
+      `The set-up knows no argument "${unknown}": it takes --cuda, --tensorflow, --tensorflow-gpu, --interop and --help (npm run setup -- --help).`,
     );
   }
   const tensorflow = VARIANTS.filter((variant) => args.includes(tensorflowFlag(variant)));
-  return { cuda: args.includes("--cuda"), tensorflow, help: args.includes("--help") || args.includes("-h") };
+  const has = (/** @type {string} */ arg) => args.includes(arg);
+  return { cuda: has("--cuda"), tensorflow, interop: has(INTEROP_FLAG), help: has("--help") || has("-h") };
 }

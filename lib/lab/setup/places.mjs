@@ -31,6 +31,9 @@ export function sitePackages() {
 /** What the backend `tensorflow` runs on: a folder a variant. */
 export const TENSORFLOW = at(".cache/tensorflow");
 
+/** What the tests of exchanged models run on. */
+export const INTEROP = at(".cache/interop");
+
 /** Logs, locks and choices of the set-up. */
 export const STATE = at(".cache/setup");
 

@@ -3,6 +3,7 @@ import fs from "node:fs";
 import { build } from "./build.mjs";
 import { endPrograms, failureLines, runLogged } from "./child.mjs";
 import { asMendable, SetupError } from "./errors.mjs";
+import { hasInterop, interop, INTEROP_FLAG, interopObstacle, keepInterop } from "./interop.mjs";
 import { jupyter } from "./jupyter.mjs";
 import { takeLock } from "./lock.mjs";
 import { nodeModules } from "./node-modules.mjs";
@@ -26,6 +27,7 @@ import {
  * @typedef {object} Options
  * @property {boolean} [cuda] whether to add the plugin for NVIDIA GPUs
  * @property {readonly import("./tensorflow.mjs").Variant[]} [tensorflow] variants of the backend `tensorflow` to add
+ * @property {boolean} [interop] whether to add what the tests of exchanged models use
  * @property {boolean} [build] false leaves the library uncompiled
  * @property {boolean} [keepOldBuild] whether a library that does not compile is only warned of when an older build is there
  */
@@ -46,6 +48,7 @@ export function steps(options = {}) {
     ...VARIANTS.filter((variant) => hasTensorflow(variant) || options.tensorflow?.includes(variant)).flatMap(
       tensorflow,
     ),
+    ...(hasInterop() || options.interop ? interop : []),
   ];
 }
 
@@ -68,11 +71,15 @@ export function isDone(step) {
 export async function setUp(options = {}) {
   checkNode();
   const variants = options.tensorflow ?? [];
-  if ((!options.cuda || wantsCuda()) && variants.every(hasTensorflow) && steps(options).every(isDone)) return 0;
+  const isChosen =
+    (!options.cuda || wantsCuda()) && variants.every(hasTensorflow) && (!options.interop || hasInterop());
+  if (isChosen && steps(options).every(isDone)) return 0;
   for (const variant of variants) {
     const obstacle = tensorflowObstacle(variant);
     if (obstacle) throw new SetupError(obstacle);
   }
+  const obstacle = options.interop ? interopObstacle() : undefined;
+  if (obstacle) throw new SetupError(obstacle);
 
   const lock = await takeLock(`${STATE}/lock`, ({ pid }) =>
     console.log(`Another set-up is at work here (process ${pid}): waiting for it.`),
@@ -95,6 +102,7 @@ export async function setUp(options = {}) {
       await runStep(step, lock, options, interruption.signal);
     }
     for (const variant of variants) keepTensorflow(variant);
+    if (options.interop) keepInterop();
     return count;
   } finally {
     for (const signal of SIGNALS) process.off(signal, interrupt);
@@ -133,9 +141,10 @@ async function runStep(step, lock, options, interruption) {
   }
 }
 
-/** The command that does what is left. The backend `tensorflow` is remembered when it is there: it must not stop the rest. @param {Options} options */
-function again({ tensorflow: variants = [] }) {
-  return ["npm run setup", ...(variants.length ? ["--"] : []), ...variants.map(tensorflowFlag)].join(" ");
+/** The command that does what is left. Optional parts are remembered when they are there: they must not stop the rest. @param {Options} options */
+function again({ tensorflow: variants = [], interop: withInterop = false }) {
+  const flags = [...variants.map(tensorflowFlag), ...(withInterop ? [INTEROP_FLAG] : [])];
+  return ["npm run setup", ...(flags.length ? ["--", ...flags] : [])].join(" ");
 }
 
 /** Shows what a log says went wrong, without stack frames; whether it says anything. @param {string} log */

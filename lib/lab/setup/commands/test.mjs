@@ -5,6 +5,7 @@ import { SetupError } from "../errors.mjs";
 import { withHugePages } from "../huge-pages.mjs";
 import { at } from "../places.mjs";
 import { runInTerminal } from "../programs.mjs";
+import { hasInterop, interop, INTEROP_FLAG, interopObstacle } from "../interop.mjs";
 import { isDone, setUp } from "../set-up.mjs";
 import { hasTensorflow, tensorflow, tensorflowFlag, tensorflowObstacle, VARIANTS } from "../tensorflow.mjs";
 import { add, count, countLine, readReport } from "../vitest-report.mjs";
@@ -19,7 +20,9 @@ const MARK = "useTestBackend";
 
 /** @param {string[]} args */
 export async function run(args) {
+  const noInterop = args.length === 0 ? await missingInterop() : undefined;
   let counts = await vitest(args, process.env);
+  if (noInterop !== undefined) console.log(`Exchanged models were not tested with transformers. ${noInterop}`);
   if (args.length === 0 && !process.env.LORY_TEST_BACKEND) {
     const reason = await noTensorflow();
     for (const backend of BACKENDS.filter((name) => name !== "tensorflow" || reason === undefined)) {
@@ -61,6 +64,21 @@ async function noTensorflow() {
   } catch (error) {
     const parts = tensorflow("cpu").filter(({ id }) => !id.endsWith("native"));
     if (!(error instanceof SetupError) || parts.every(isDone)) throw error;
+    return error.message;
+  }
+}
+
+/** Why there is no torch to test exchanged models with, as a line; undefined if there is one. As for `tensorflow`. */
+async function missingInterop() {
+  if (hasInterop()) return undefined;
+  if (!process.env.CI) return `They are not set up: npm run setup -- ${INTEROP_FLAG}`;
+  const obstacle = interopObstacle();
+  if (obstacle) return obstacle;
+  try {
+    await setUp({ interop: true });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof SetupError) || interop.some(isDone)) throw error;
     return error.message;
   }
 }
