@@ -1,1 +1,2 @@
 export * from "./expect-close";
+export * from "./benchmark";

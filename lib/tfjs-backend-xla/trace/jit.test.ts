@@ -58,6 +58,13 @@ describe("a compiled function", () => {
     expect(traces).toBe(1);
   });
 
+  it("shows its program without compiling it", () => {
+    const before = backend.device.programCount;
+    const text = jit((x: tf.Tensor) => tf.sin(x), { name: "shown" }).lower(tf.ones([3]));
+    expect(text).toMatch(/^module @shown .*"stablehlo.sine".*tensor<3xf32>/s);
+    expect(backend.device.programCount).toBe(before);
+  });
+
   it("reads closed-over tensors and variables at each call", () => {
     const fixed = tf.tensor1d([1, 2]);
     const variable = tf.variable(tf.scalar(10));

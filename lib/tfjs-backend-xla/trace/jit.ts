@@ -17,6 +17,8 @@ export interface Jitted<A extends readonly unknown[], R> {
   (...args: A): R;
   /** Traces and compiles for arguments of these shapes and types; runs nothing. */
   prepare(...args: A): Promise<void>;
+  /** Traces for arguments of these shapes and types, and returns the program as StableHLO text; undefined on other backends than `xla`. */
+  lower(...args: A): string | undefined;
 }
 
 /**
@@ -59,7 +61,11 @@ export function jit<A extends readonly unknown[], R>(fn: (...args: A) => R, opti
     const backend = tf.backend();
     if (backend instanceof XlaBackend) await backend.device.compileAsync(lookUp(backend, args).recording.module);
   };
-  return Object.assign(call, { prepare });
+  const lower = (...args: A): string | undefined => {
+    const backend = tf.backend();
+    return backend instanceof XlaBackend ? lookUp(backend, args).recording.module : undefined;
+  };
+  return Object.assign(call, { prepare, lower });
 }
 
 function run(

@@ -34,20 +34,23 @@ function quickstart() {
   ].join("\n\n");
 }
 
-/** The training step beside its peer, as a table. */
+/** @typedef {{ case: string, ours: number, peer: number, peerName: string, ratio: number, ratioRange?: [number, number], unit: string }} Row */
+
+/** The training step beside its peers, as a table. */
 function benchmark() {
-  /** @type {{ environment: Record<string, string | number>, rows: { case: string, ours: number, peer: number, peerName: string, ratio: number, ratioRange: [number, number], unit: string }[] }} */
+  /** @type {{ environment: Record<string, string | number>, rows: Row[] }} */
   const { environment, rows } = JSON.parse(fs.readFileSync(at("results/benchmarks/cpu.json"), "utf8"));
-  const lines = rows.map(
-    (row) =>
-      `| ${row.case} | ${row.ours.toFixed(0)} | ${row.peer.toFixed(0)} | ${row.ratio.toFixed(2)} | ${row.ratioRange.map((r) => r.toFixed(2)).join(" to ")} |`,
-  );
+  const unit = rows[0].unit;
+  const lines = rows.map((row) => {
+    const range = row.ratioRange?.map((ratio) => ratio.toFixed(2)).join(" to ") ?? "";
+    return `| ${row.case} | ${row.peerName} | ${row.ours.toFixed(0)} | ${row.peer.toFixed(0)} | ${row.ratio.toFixed(2)} | ${range} |`;
+  });
   return [
     "### The training step on the CPU",
-    `\`npm run bench -- cpu\`: the whole step of a small model, f32, on ${environment.cores} cores, beside ${rows[0].peerName}; the two take turns for ${environment.rounds} rounds, and the ratio is the median of the rounds' ratios.`,
+    `\`npm run bench -- cpu\`: the whole step of a small model, f32, on ${environment.cores} cores, from the same weights on the same batches. This library and one peer take turns for ${environment.rounds} rounds, and the ratio is the median of the rounds' ratios.`,
     [
-      `| | this library, ${rows[0].unit} | ${rows[0].peerName}, ${rows[0].unit} | ratio | rounds |`,
-      "| :--- | ---: | ---: | ---: | ---: |",
+      `| | peer | this library, ${unit} | peer, ${unit} | ratio | rounds |`,
+      "| :--- | :--- | ---: | ---: | ---: | ---: |",
       ...lines,
     ].join("\n"),
   ].join("\n\n");

@@ -1,13 +1,10 @@
-import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from "node:child_process";
-import { createHash } from "node:crypto";
-import fs from "node:fs";
-import path from "node:path";
+import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import readline from "node:readline";
 
 /** What a peer measured: milliseconds of each step, and the losses. */
 export interface PeerSteps {
-  readonly ms: number[];
-  readonly losses: number[];
+  readonly ms: readonly number[];
+  readonly losses: readonly number[];
 }
 
 /** A peer that runs steps when told to, so that it and the library can take turns. */
@@ -15,15 +12,15 @@ export class PeerProcess {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #lines: AsyncIterator<string>;
 
-  constructor(python: string, script: string, folder: string) {
-    this.#child = spawn(python, [script, folder]);
+  constructor(command: string, args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
+    this.#child = spawn(command, args, { env: { ...process.env, ...environment } });
     this.#child.stderr.pipe(process.stderr);
     this.#lines = readline.createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 
-  /** Waits until the peer has compiled its step. */
-  async ready(): Promise<{ readonly name: string; readonly compileMs: number }> {
-    return JSON.parse(await this.#next()) as { name: string; compileMs: number };
+  /** The peer's name and version, once it is ready. */
+  async ready(): Promise<string> {
+    return (JSON.parse(await this.#next()) as { name: string }).name;
   }
 
   async steps(count: number): Promise<PeerSteps> {
@@ -31,8 +28,12 @@ export class PeerProcess {
     return JSON.parse(await this.#next()) as PeerSteps;
   }
 
-  end(): void {
+  /** Waits until the peer has gone, and its memory with it. */
+  async end(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const gone = new Promise((resolve) => this.#child.once("exit", resolve));
     this.#child.stdin.end();
+    await gone;
   }
 
   async #next(): Promise<string> {
@@ -40,25 +41,4 @@ export class PeerProcess {
     if (line.done) throw new Error("the peer ended: see its messages above");
     return line.value;
   }
-}
-
-/** A Python with the peers' packages, in `.cache/peers` of the clone; made when it is missing or the requirements have changed. */
-export function peerPython(root: string): string {
-  const requirements = path.join(__dirname, "requirements.txt");
-  const environment = path.join(root, ".cache/peers");
-  const python = path.join(environment, "bin/python");
-  const stamp = path.join(environment, "requirements.sha256");
-  const hash = createHash("sha256").update(fs.readFileSync(requirements)).digest("hex");
-  if (fs.existsSync(stamp) && fs.readFileSync(stamp, "utf8") === hash) return python;
-  console.log("Installing the peers' packages into .cache/peers (about 400 MB)");
-  fs.rmSync(environment, { recursive: true, force: true });
-  for (const [command, ...args] of [
-    ["python3", "-m", "venv", environment],
-    [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", requirements],
-  ]) {
-    if (spawnSync(command, args, { stdio: "inherit" }).status !== 0)
-      throw new Error(`${command} ${args.join(" ")} failed: see above`);
-  }
-  fs.writeFileSync(stamp, hash);
-  return python;
 }

@@ -1,0 +1,90 @@
+import fs from "node:fs";
+import path from "node:path";
+import * as tf from "@tensorflow/tfjs-core";
+import type { ModelConfig } from "../../models";
+import type { TensorSpec } from "../../models/safetensors";
+import { initialParameters, parameterSpecs } from "../model-objective";
+import type { OptimizerConfig } from "../run-config";
+
+/** The optimizer of all peers; the learning rate does not change. */
+export const OPTIMIZER: OptimizerConfig = {
+  learningRate: 1e-3,
+  beta1: 0.9,
+  beta2: 0.95,
+  eps: 1e-8,
+  weightDecay: 0.1,
+  clipNorm: 1,
+  warmupFraction: 0,
+  finalFraction: 1,
+};
+
+const NUM_BATCHES = 5;
+
+/** `step.json`: what a peer needs to know, beside `weights.bin` (f32) and `batches.bin` (int32). */
+export interface StepSpec extends ModelConfig {
+  readonly batchSize: number;
+  readonly learningRate: number;
+  /** In the library's order. */
+  readonly parameters: readonly TensorSpec[];
+}
+
+/** The work that all peers are given, as read from a folder. */
+export interface StepInput {
+  readonly spec: StepSpec;
+  /** In the order of the parameters. */
+  readonly weights: readonly Float32Array[];
+  /** Each of `batchSize` rows of `contextLength + 1` tokens. */
+  readonly batches: readonly Int32Array[];
+}
+
+/** Writes `step.json` alone: for peers that need shapes only. */
+export function writeSpec(folder: string, model: ModelConfig, batchSize: number): StepSpec {
+  const { learningRate } = OPTIMIZER;
+  const spec: StepSpec = { ...model, batchSize, learningRate, parameters: parameterSpecs(model) };
+  fs.writeFileSync(path.join(folder, "step.json"), JSON.stringify(spec));
+  return spec;
+}
+
+/** Writes sizes, fresh weights and made-up batches into a folder. */
+export function writeStepInput(folder: string, model: ModelConfig, batchSize: number): void {
+  writeSpec(folder, model, batchSize);
+  const weights = initialParameters({ model, seed: 1 });
+  const length = batchSize * (model.contextLength + 1);
+  const tokens = Int32Array.from(
+    { length: NUM_BATCHES * length },
+    (_, i) => (Math.imul(i + 1, 2654435761) >>> 19) % model.vocabSize,
+  );
+  fs.writeFileSync(
+    path.join(folder, "weights.bin"),
+    Buffer.concat(weights.map((t) => bytesOf(t.dataSync<"float32">()))),
+  );
+  fs.writeFileSync(path.join(folder, "batches.bin"), bytesOf(tokens));
+  tf.dispose(weights);
+}
+
+export function readStepInput(folder: string): StepInput {
+  const spec = JSON.parse(fs.readFileSync(path.join(folder, "step.json"), "utf8")) as StepSpec;
+  const weights = new Float32Array(wordsOf(path.join(folder, "weights.bin")));
+  const batches = new Int32Array(wordsOf(path.join(folder, "batches.bin")));
+  const length = spec.batchSize * (spec.contextLength + 1);
+  let start = 0;
+  return {
+    spec,
+    weights: spec.parameters.map(({ shape }) => {
+      const end = start + tf.util.sizeFromShape([...shape]);
+      const values = weights.subarray(start, end);
+      start = end;
+      return values;
+    }),
+    batches: Array.from({ length: NUM_BATCHES }, (_, i) => batches.subarray(i * length, (i + 1) * length)),
+  };
+}
+
+const bytesOf = (values: Float32Array | Int32Array): Buffer =>
+  Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+
+/** A file's content in memory of its own, so that it is aligned. */
+function wordsOf(file: string): ArrayBuffer {
+  const bytes = fs.readFileSync(file);
+  return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
+}

@@ -1,0 +1,52 @@
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+
+/** One comparison of a benchmark. */
+export interface BenchmarkRow {
+  readonly case: string;
+  readonly ours: number;
+  readonly peer: number;
+  readonly peerName: string;
+  /** How many times better ours is than the peer's: above 1 is faster, or smaller. */
+  readonly ratio: number;
+  /** The smallest and largest ratio of a round, where the two took turns. */
+  readonly ratioRange?: readonly [number, number];
+  /** What is aimed at: for the ratio, unless `goalOf` says that it is for our own figure, which is to be no larger. */
+  readonly goal: number;
+  readonly goalOf?: "ours";
+  readonly unit: string;
+}
+
+/** How a measurement went, beside its rows. */
+export type BenchmarkSettings = Readonly<Record<string, string | number>>;
+
+/**
+ * Writes `results/benchmarks/<name>.json` in the working directory, with what can matter of the machine. The load is that of the
+ * last minute at the start: above the number that the benchmark itself makes, something else was at work.
+ */
+export function writeBenchmark(name: string, settings: BenchmarkSettings, rows: readonly BenchmarkRow[]): void {
+  const environment = {
+    cpu: os.cpus()[0].model,
+    cores: os.cpus().length,
+    node: process.version,
+    glibcTunables: process.env.GLIBC_TUNABLES ?? "",
+    date: new Date().toISOString().slice(0, 10),
+    loadAtStart: LOAD_AT_START,
+    ...settings,
+  };
+  const file = path.join("results/benchmarks", `${name}.json`);
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  fs.writeFileSync(file, `${JSON.stringify({ environment, rows }, null, 2)}\n`);
+  console.log(`written: ${file}`);
+}
+
+const LOAD_AT_START = os.loadavg()[0];
+
+/** The middle of numbers, the upper one of two. */
+export const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1];
+
+/** A ratio of each round, as a row has it. */
+export function ratios(values: readonly number[]): Required<Pick<BenchmarkRow, "ratio" | "ratioRange">> {
+  return { ratio: median(values), ratioRange: [Math.min(...values), Math.max(...values)] };
+}
