@@ -19,5 +19,6 @@ export { XlaBackend } from "./backend";
 export { jit, type Jitted, type JitOptions } from "./trace/jit";
 export * from "./control";
 export { DEVICE_KINDS, openDevice, XlaDevice, type DeviceKind } from "./trace/device";
+export { precision, PRECISIONS, type Precision } from "./precision";
 export * as random from "./random";
 export { findPlugin, keepFreedMemory, loadPlugin, PjrtError, PluginError } from "./pjrt";

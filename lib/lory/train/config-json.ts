@@ -20,6 +20,7 @@ const RUN_KEYS = {
   seed: "seed",
   batchSize: "batch_size",
   trainTokens: "train_tokens",
+  precision: "precision",
   optimizer: "optimizer",
 } as const satisfies Record<keyof RunConfig, string>;
 

@@ -13,7 +13,14 @@ const input: RunConfigInput = {
 describe("a run's configuration", () => {
   it("is complete", () => {
     const { model, optimizer, ...rest } = runConfig(input);
-    expect(rest).toEqual({ name: "tiny", corpus: "quickstart", seed: 0, batchSize: 4, trainTokens: 1000 });
+    expect(rest).toEqual({
+      name: "tiny",
+      corpus: "quickstart",
+      seed: 0,
+      precision: "f32",
+      batchSize: 4,
+      trainTokens: 1000,
+    });
     expect(model.dModel).toBe(128);
     expect(optimizer).toEqual({
       learningRate: 1e-3,
@@ -53,6 +60,7 @@ describe("a bad value is refused by name", () => {
     ["wrong type", { ...input, batchSize: "4" }, /batchSize is "4" .* whole number/],
     ["fraction of a batch", { ...input, batchSize: 1.5 }, /batchSize is 1.5/],
     ["infinite budget", { ...input, trainTokens: Infinity }, /trainTokens is Infinity/],
+    ["unknown precision", { ...input, precision: "fp8" }, /precision is "fp8" in .*: expected one of f32, bf16/],
     ["negative seed", { ...input, seed: -1 }, /seed is -1/],
     ["path as a name", { ...input, name: "../x" }, /name is "..\/x"/],
     ["empty corpus", { ...input, corpus: "" }, /corpus is ""/],
@@ -75,7 +83,14 @@ describe("a bad value is refused by name", () => {
 describe("config.json", () => {
   it("has every value, under Hugging Face's names", () => {
     const json = JSON.parse(configJson(runConfig(input))) as Record<string, Record<string, unknown>>;
-    expect(json).toMatchObject({ name: "tiny", corpus: "quickstart", seed: 0, batch_size: 4, train_tokens: 1000 });
+    expect(json).toMatchObject({
+      name: "tiny",
+      corpus: "quickstart",
+      seed: 0,
+      batch_size: 4,
+      train_tokens: 1000,
+      precision: "f32",
+    });
     expect(json.model).toMatchObject({ hidden_size: 128, num_experts: 0, max_position_embeddings: 32 });
     expect(Object.keys(json.model)).toHaveLength(Object.keys(runConfig(input).model).length);
     expect(json.optimizer).toMatchObject({ learning_rate: 1e-3, adam_beta2: 0.95, max_grad_norm: 1 });

@@ -30,12 +30,20 @@ export interface RunConfig {
   readonly batchSize: number;
   /** Budget: as many whole batches are trained as fit in. */
   readonly trainTokens: number;
+  /**
+   * Of the products of matrices in the loss and its gradients: `f32` as the device takes it (TF32 on NVIDIA's GPUs), or `bf16` factors with
+   * sums in f32. Parameters, optimizer, softmax, norms and reductions are f32 in both. Backends other than `xla` compute in f32.
+   */
+  readonly precision: (typeof RUN_PRECISIONS)[number];
   readonly optimizer: OptimizerConfig;
 }
 
+/** What a run's `precision` may be. */
+export const RUN_PRECISIONS = ["f32", "bf16"] as const;
+
 /** What a caller has to say; the rest has defaults. */
 export type RunConfigInput = Pick<RunConfig, "name" | "batchSize" | "trainTokens"> &
-  Partial<Pick<RunConfig, "corpus" | "seed">> & {
+  Partial<Pick<RunConfig, "corpus" | "seed" | "precision">> & {
     readonly model: ModelConfigInput;
     readonly optimizer: Pick<OptimizerConfig, "learningRate"> & Partial<OptimizerConfig>;
   };
@@ -68,6 +76,10 @@ const RUN_RULES: Rules<RunConfig> = {
   ),
   batchSize: count,
   trainTokens: count,
+  precision: {
+    expected: `one of ${RUN_PRECISIONS.join(", ")}`,
+    holds: (value) => RUN_PRECISIONS.some((each) => each === value),
+  },
   optimizer: record,
 };
 
@@ -99,7 +111,7 @@ const OPTIMIZER_DEFAULTS = {
  * @throws an error that names the key: unknown, missing, of a wrong type or out of range; or a budget below one batch
  */
 export function runConfig(input: RunConfigInput): RunConfig {
-  const given = { corpus: "quickstart", seed: 0, ...defined(input) };
+  const given = { corpus: "quickstart", seed: 0, precision: "f32" as const, ...defined(input) };
   const { model, optimizer, ...rest } = checked("a run's configuration", given, RUN_RULES);
   const config: RunConfig = {
     ...rest,

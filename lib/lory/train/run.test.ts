@@ -3,6 +3,7 @@ import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, describe, expect, vi } from "vitest";
 import { metricsLine } from "./metrics";
+import type { RunConfigInput } from "./run-config";
 import { openRun } from "./run";
 import { stepsSeemToTake } from "./testing/clock";
 import { it } from "./testing/run-test";
@@ -64,8 +65,9 @@ describe("a run", () => {
 
   it("is another one when anything in its configuration differs", async ({ config, options, whole }) => {
     const optimizer = { ...config.optimizer, beta2: 0.96 };
-    const changes = [
+    const changes: Partial<RunConfigInput>[] = [
       { seed: 4 },
+      { precision: "bf16" },
       { batchSize: 1 },
       { name: "other" },
       { optimizer },

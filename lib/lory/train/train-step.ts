@@ -1,8 +1,8 @@
 // Shapes: B batch, M = L + 1 context and the token after it.
 import * as tf from "@tensorflow/tfjs-core";
-import { jit } from "tfjs-backend-xla";
+import { jit, precision, type Precision } from "tfjs-backend-xla";
 import { adamW, clipScale, globalNorm, type StepScalars } from "./adamw";
-import type { OptimizerConfig } from "./run-config";
+import type { OptimizerConfig, RunConfig } from "./run-config";
 
 /** All that training changes on the device, each list in the order of the model's parameters. */
 export interface TrainState {
@@ -21,6 +21,9 @@ export interface StepResult {
   readonly gradNorm: tf.Scalar;
 }
 
+/** The engine's policy for each precision of a run. */
+const POLICY = { f32: "default", bf16: "bf16" } as const satisfies Record<RunConfig["precision"], Precision>;
+
 /** A state at the start of training: the given parameters, and no momentum. */
 export function initialState(params: tf.Tensor[]): TrainState {
   return { params, m: params.map((p) => tf.zerosLike(p)), v: params.map((p) => tf.zerosLike(p)) };
@@ -28,12 +31,17 @@ export function initialState(params: tf.Tensor[]): TrainState {
 
 /**
  * The whole training step as one compiled program: loss, gradients, clipping by the global norm, AdamW.
+ * `runPrecision` is that of the loss's and the gradients' contractions; all else is f32.
  * The state that goes in is consumed: its memory holds the state that comes out.
  */
-export function trainStep(objective: Objective, optimizer: OptimizerConfig) {
+export function trainStep(
+  objective: Objective,
+  optimizer: OptimizerConfig,
+  runPrecision: RunConfig["precision"] = "f32",
+) {
   const step = (state: TrainState, tokens_BM: tf.Tensor2D, scalars: StepScalars): StepResult => {
     const lossOf = tf.valueAndGrads((...params) => objective(params, tokens_BM));
-    const { value, grads } = lossOf(state.params);
+    const { value, grads } = precision(POLICY[runPrecision], () => lossOf(state.params));
     const gradNorm = globalNorm(grads);
     const scale = clipScale(gradNorm, optimizer.clipNorm);
     const updated = state.params.map((param, i) =>

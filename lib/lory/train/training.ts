@@ -58,7 +58,7 @@ export class Training {
    */
   constructor(config: RunConfig, objective: Objective, state: TrainState, steps: number) {
     this.#config = config;
-    this.#step = trainStep(objective, config.optimizer);
+    this.#step = trainStep(objective, config.optimizer, config.precision);
     this.#state = state;
     this.#steps = steps;
     this.#savedSteps = steps;

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { binary, broadcastTo, dotGeneral, sum, transpose, unary, type Value } from "../stablehlo";
+import { binary, broadcastTo, sum, transpose, unary, type Value } from "../stablehlo";
+import { dot } from "./dot";
 import { broadcastShape, like, type Kernel } from "./kernel";
 
 /** Products of matrices in the last two axes; the axes before are batches, which broadcast. */
@@ -9,7 +10,7 @@ function matMul(a: Value, b: Value, transposeA: boolean, transposeB: boolean): V
   const [left, right] = [spread(a), spread(b)];
   const axes = batch.map((_, i) => i);
   const inner = batch.length;
-  return dotGeneral(left, right, {
+  return dot(left, right, {
     batch: [axes, axes],
     contract: [[inner + (transposeA ? 0 : 1)], [inner + (transposeB ? 1 : 0)]],
   });
@@ -64,7 +65,7 @@ function contract(
   const batch = shared.filter((label) => needed.has(label));
   const summed = shared.filter((label) => !needed.has(label));
   const at = (labels: readonly number[], wanted: readonly number[]) => wanted.map((label) => labels.indexOf(label));
-  const value = dotGeneral(a, b, {
+  const value = dot(a, b, {
     batch: [at(aLabels, batch), at(bLabels, batch)],
     contract: [at(aLabels, summed), at(bLabels, summed)],
   });

@@ -12,13 +12,14 @@ export interface DotDimensions {
 
 /**
  * Products of `a` and `b` summed over the contracted axes. The result's axes: batch, then a's free ones, then b's.
- * `dtype` is the type of the result, and of the sums.
+ * `dtype` is the type of the result, and of the sums; `precision` how much of floats the device must take into account.
  */
 export function dotGeneral(
   a: Value,
   b: Value,
   { batch = [[], []], contract }: DotDimensions,
   dtype: DType = a.type.dtype,
+  precision: "DEFAULT" | "HIGHEST" = "DEFAULT",
 ): Value {
   const sizes = (x: Value, axes: readonly number[]) => axes.map((axis) => x.type.shape[axis]);
   const fits =
@@ -39,7 +40,7 @@ export function dotGeneral(
     "dot_general",
     [a, b],
     { dtype, shape },
-    `dot_dimension_numbers = #stablehlo.dot<${numbers}>, precision_config = [#stablehlo<precision DEFAULT>, #stablehlo<precision DEFAULT>]`,
+    `dot_dimension_numbers = #stablehlo.dot<${numbers}>, precision_config = [#stablehlo<precision ${precision}>, #stablehlo<precision ${precision}>]`,
   );
 }
 

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { XlaBackend } from "../backend";
 import type { DeviceBuffer } from "../pjrt";
+import { currentPrecision, precision, type Precision } from "../precision";
 import { tensorDType } from "./dtypes";
 import { record, isSlot, type Recording } from "./record";
 import { flatten, mapLeaves } from "./tree";
@@ -10,6 +11,8 @@ export interface JitOptions {
   readonly donate?: readonly number[];
   /** How errors call the function; its own name by default. */
   readonly name?: string;
+  /** How its contractions are computed, whatever the caller's `precision`; the caller's by default. */
+  readonly precision?: Precision;
 }
 
 /** A compiled function: call it, or compile it beforehand without blocking the event loop. */
@@ -28,12 +31,14 @@ export interface Jitted<A extends readonly unknown[], R> {
  * A call returns before its program is compiled: its results wait for that where they are read, and `await x.data()` leaves the event loop
  * free meanwhile. What XLA refuses is thrown to those who read.
  *
- * @param fn takes and returns tensors in plain objects and arrays. It must not read values.
+ * @param body takes and returns tensors in plain objects and arrays. It must not read values.
  * @throws while tracing: if a value is read, a variable is created, or a tensor of an earlier trace is used. When called: if memory to be
  * donated is shared.
  */
-export function jit<A extends readonly unknown[], R>(fn: (...args: A) => R, options: JitOptions = {}): Jitted<A, R> {
-  const name = options.name ?? (fn.name || "a compiled function");
+export function jit<A extends readonly unknown[], R>(body: (...args: A) => R, options: JitOptions = {}): Jitted<A, R> {
+  const name = options.name ?? (body.name || "a compiled function");
+  const own = options.precision;
+  const fn = own === undefined ? body : (...args: A): R => precision(own, () => body(...args));
   const donate = new Set(options.donate);
   const recordings = new WeakMap<XlaBackend, Map<string, Recording>>();
 
@@ -42,7 +47,7 @@ export function jit<A extends readonly unknown[], R>(fn: (...args: A) => R, opti
     const tensors = flat.flatMap((arg) => arg.tensors);
     const donated = new Set(flat.flatMap((arg, i) => (donate.has(i) ? arg.tensors : [])));
     const types = tensors.map((t) => `${t.dtype}[${t.shape.join()}]`).join();
-    const signature = `${flat.map((arg) => arg.structure).join("|")} ${types}`;
+    const signature = `${currentPrecision()} ${flat.map((arg) => arg.structure).join("|")} ${types}`;
     let known = recordings.get(backend);
     if (!known) recordings.set(backend, (known = new Map<string, Recording>()));
     let recording = known.get(signature);
