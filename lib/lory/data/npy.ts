@@ -48,16 +48,23 @@ export interface NpyHeader {
   dataOffset: number;
 }
 
+/** What the header of any `.npy` file says. */
+export interface NpyDescription {
+  /** NumPy's name of the elements: `<u2`. */
+  readonly elements: string;
+  readonly isFortranOrder: boolean;
+  readonly shape: readonly number[];
+  /** Position in bytes of the first element. */
+  readonly dataOffset: number;
+}
+
 /**
- * Reads a header and refuses whatever is not a little-endian uint16 or uint32 array of one axis.
+ * Reads the header of a `.npy` file.
  *
  * @param start the file's first bytes, at least its whole header
- * @param file named in errors
+ * @param refuse throws, given what is wrong
  */
-export function parseNpyHeader(start: Buffer, file: string): NpyHeader {
-  const refuse = (why: string): never => {
-    throw new CorpusError(`${file} is not a token shard: ${why}`);
-  };
+export function describeNpy(start: Buffer, refuse: (why: string) => never): NpyDescription {
   if (start.length < 12 || !start.subarray(0, 6).equals(MAGIC)) refuse("it does not start like a .npy file");
   const major = start.readUInt8(6);
   if (major !== 1 && major !== 2) refuse(`.npy version ${major} is not known`);
@@ -69,13 +76,28 @@ export function parseNpyHeader(start: Buffer, file: string): NpyHeader {
   const fields =
     /^\{'descr': '([^']*)', 'fortran_order': (True|False), 'shape': \(([\d, ]*)\), ?\} *\n$/.exec(dictionary) ??
     refuse(`its header reads ${JSON.stringify(dictionary.trim())}`);
-  const [, description = "", fortran, shape = ""] = fields;
+  const [, elements, fortran, sizes] = fields;
+  const shape = sizes.split(",").filter((size) => size.trim() !== "");
+  return { elements, isFortranOrder: fortran === "True", shape: shape.map(Number), dataOffset };
+}
+
+/**
+ * Reads a header and refuses whatever is not a little-endian uint16 or uint32 array of one axis.
+ *
+ * @param start the file's first bytes, at least its whole header
+ * @param file named in errors
+ */
+export function parseNpyHeader(start: Buffer, file: string): NpyHeader {
+  const refuse = (why: string): never => {
+    throw new CorpusError(`${file} is not a token shard: ${why}`);
+  };
+  const { elements, isFortranOrder, shape, dataOffset } = describeNpy(start, refuse);
   const dtype =
-    (Object.keys(DESCRIPTION) as NpyDtype[]).find((name) => DESCRIPTION[name] === description) ??
-    refuse(`its elements are ${description}, expected <u2 or <u4`);
-  if (fortran !== "False") refuse("it is in Fortran order");
-  if (!/^\d+,$/.test(shape)) refuse(`its shape is (${shape}), expected one axis`);
-  return { dtype, length: Number.parseInt(shape, 10), dataOffset };
+    (Object.keys(DESCRIPTION) as NpyDtype[]).find((name) => DESCRIPTION[name] === elements) ??
+    refuse(`its elements are ${elements}, expected <u2 or <u4`);
+  if (isFortranOrder) refuse("it is in Fortran order");
+  if (shape.length !== 1) refuse(`its shape is (${shape.join(", ")}), expected one axis`);
+  return { dtype, length: shape[0], dataOffset };
 }
 
 /** A `.npy` file that is read by position; nothing of it is held in memory. */
