@@ -1,9 +1,7 @@
 // Shapes: B batch, L context, M = L + 1.
-import * as tf from "@tensorflow/tfjs-core";
 import { jit } from "tfjs-backend-xla";
 import type { Corpus } from "../data";
-import { forward, type ModelConfig, type Params } from "../models";
-import { crossEntropyNats } from "../nn";
+import { tokenLossesNats, type ModelConfig, type Params } from "../models";
 import { visitWindows, type EvaluationOptions } from "./held-out";
 
 /** How well a model predicts the held-out text of one domain. */
@@ -23,15 +21,7 @@ export interface DomainPerplexity {
 }
 
 /** The loss of every token, compiled once for a configuration and a batch's shape. */
-const tokenLosses = jit(
-  (params: Params, tokens_BM: tf.Tensor2D, config: ModelConfig): tf.Tensor2D => {
-    const [batch, positions] = tokens_BM.shape;
-    const inputs_BL = tf.slice(tokens_BM, [0, 0], [batch, positions - 1]);
-    const targets_BL = tf.slice(tokens_BM, [0, 1], [batch, positions - 1]);
-    return crossEntropyNats(forward(params, inputs_BL, config).logits_BLV, targets_BL) as tf.Tensor2D;
-  },
-  { name: "token losses" },
-);
+const tokenLosses = jit(tokenLossesNats, { name: "token losses" });
 
 /**
  * Held-out perplexity by domain (as in the paper's Fig. 2): exact means over tokens, in float64, of every whole window.

@@ -29,6 +29,7 @@ test.each<[string, Partial<ModelConfig>, number, number]>([
   ["one segment", { segmentLength: 11 }, 2, 11],
   ["a sequence shorter than a segment", { segmentLength: 9 }, 2, 3],
   ["one token", {}, 2, 1],
+  ["attention in blocks", { contextLength: 300, segmentLength: 64, numLayers: 1 }, 1, 300],
   ["one expert", { numExperts: 1 }, 2, 9],
   ["no experts", { numExperts: 0 }, 2, 9],
   ["one layer", { numLayers: 1 }, 2, 9],

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { expectClose } from "tfjs-backend-xla/testing";
 import { beforeAll, test } from "vitest";
-import { Draws, useTestBackend } from "../testing";
+import { climb, Draws, useTestBackend } from "../testing";
 import { crossEntropyNats, meanCrossEntropyNats } from "./cross-entropy";
 
 const CLOSE = { rtol: 1e-5, atol: 1e-6 };
@@ -47,4 +47,21 @@ test("logits far apart give finite losses and gradients", () => {
   expectClose(crossEntropyNats(logits_V, targets), [0, 2e4], CLOSE);
   const grad = tf.grad((t: tf.Tensor) => crossEntropyNats(t, targets))(logits_V);
   expectClose(grad, [[0, 0], [1, -1]], CLOSE); // prettier-ignore
+});
+
+test.each([
+  [1, 1],
+  [1, 5],
+  [3, 7],
+])("the ladder, %i rows of %i logits", async (rows, vocabSize) => {
+  const targets = Array.from({ length: rows }, (_, r) => (3 * r + 2) % vocabSize);
+  await climb({
+    shapes: [[rows, vocabSize]],
+    reference: ([logits]) =>
+      targets.map((target, r) => {
+        const row = logits.subarray(r * vocabSize, (r + 1) * vocabSize);
+        return Math.log(row.reduce((sum, z) => sum + Math.exp(z), 0)) - row[target];
+      }),
+    fn: ([logits_RV]) => crossEntropyNats(logits_RV, tf.tensor1d(targets, "int32")),
+  });
 });

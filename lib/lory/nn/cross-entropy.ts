@@ -2,6 +2,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { withGradient } from "./with-gradient";
 
+/** What the gradient needs of a row's logits: their maximum, and the logarithm of the sum of exp(logit - maximum). */
+type RowSums = { max_R1: tf.Tensor; logSum_R1: tf.Tensor };
+
 /**
  * Cross entropy of each target under its row's softmax, in nats: `log sum exp(logits - max) - (logits[target] - max)`,
  * which keeps its digits however large the logits are.
@@ -20,21 +23,38 @@ export function crossEntropyNats(logits_V: tf.Tensor, targets: tf.Tensor): tf.Te
     ([logits], save) => {
       const logits_RV = tf.reshape(logits, [-1, vocabSize]);
       const targets_R = tf.reshape(targets, [-1]);
-      const max_R1 = tf.max(logits_RV, -1, true);
-      const logSum_R1 = tf.log(tf.sum(tf.exp(tf.sub(logits_RV, max_R1)), -1, true));
-      const picked_R = tf.gatherND(logits_RV, rowAndTarget(targets_R));
+      const { nats_R1, max_R1, logSum_R1 } = rowLosses(logits_RV, targets_R);
       save([logits_RV, max_R1, logSum_R1, targets_R]);
-      const shifted_R1 = tf.sub(tf.reshape(picked_R, [-1, 1]), max_R1);
-      return tf.reshape(tf.sub(logSum_R1, shifted_R1), targets.shape);
+      return tf.reshape(nats_R1, targets.shape);
     },
     (dy, [logits_RV, max_R1, logSum_R1, targets_R]) => {
-      const probs_RV = tf.exp(tf.sub(tf.sub(logits_RV, max_R1), logSum_R1));
-      const pieces_1V = tf.range(0, vocabSize, 1, "int32");
-      const hot_RV = tf.cast(tf.equal(tf.reshape(targets_R, [-1, 1]), tf.reshape(pieces_1V, [1, -1])), "float32");
-      const dLogits_RV = tf.mul(tf.sub(probs_RV, hot_RV), tf.reshape(dy, [-1, 1]));
+      const dLogits_RV = rowGradients(logits_RV as tf.Tensor2D, targets_R, { max_R1, logSum_R1 }, dy);
       return [tf.reshape(dLogits_RV, logits_V.shape)];
     },
   );
+}
+
+/** The loss of each row, and what its gradient needs. */
+export function rowLosses(logits_RV: tf.Tensor, targets_R: tf.Tensor): RowSums & { nats_R1: tf.Tensor } {
+  const max_R1 = tf.max(logits_RV, -1, true);
+  const logSum_R1 = tf.log(tf.sum(tf.exp(tf.sub(logits_RV, max_R1)), -1, true));
+  const picked_R = tf.gatherND(logits_RV, rowAndTarget(targets_R));
+  const shifted_R1 = tf.sub(tf.reshape(picked_R, [-1, 1]), max_R1);
+  return { nats_R1: tf.sub(logSum_R1, shifted_R1), max_R1, logSum_R1 };
+}
+
+/** The gradient by the logits of `sum of dy nats`; dy has R elements, in any shape. */
+export function rowGradients(
+  logits_RV: tf.Tensor2D,
+  targets_R: tf.Tensor,
+  { max_R1, logSum_R1 }: RowSums,
+  dy: tf.Tensor,
+): tf.Tensor2D {
+  const vocabSize = logits_RV.shape[1];
+  const probs_RV = tf.exp(tf.sub(tf.sub(logits_RV, max_R1), logSum_R1));
+  const pieces_1V = tf.range(0, vocabSize, 1, "int32");
+  const hot_RV = tf.cast(tf.equal(tf.reshape(targets_R, [-1, 1]), tf.reshape(pieces_1V, [1, -1])), "float32");
+  return tf.mul<tf.Tensor2D>(tf.sub(probs_RV, hot_RV), tf.reshape(dy, [-1, 1]));
 }
 
 /** [R, 2]: each row's number and its target. */

@@ -1,7 +1,10 @@
 export * from "./attention";
-export * from "./cross-entropy";
+export * from "./attention-mixer";
+export { blockedAttention, type BlockedAttentionOptions } from "./blocked-attention";
+export { crossEntropyNats, meanCrossEntropyNats } from "./cross-entropy";
 export * from "./embedding";
 export * from "./ffn";
+export * from "./head-cross-entropy";
 export * from "./linear";
 export * from "./rms-norm";
 export * from "./rope";

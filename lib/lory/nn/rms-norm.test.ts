@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { expectClose } from "tfjs-backend-xla/testing";
 import { beforeAll, test } from "vitest";
-import { randomTensor, useTestBackend } from "../testing";
+import { climb, randomTensor, useTestBackend } from "../testing";
 import { rmsNorm } from "./rms-norm";
 
 const CLOSE = { rtol: 1e-5, atol: 1e-6 };
@@ -33,4 +33,22 @@ test("a row of zeros stays zero, with finite gradients", () => {
   const [dx, dWeight] = tf.grads((x, w) => rmsNorm(x, w, 1e-5))([x_D, weight_D]);
   expectClose(dx, tf.fill([1, 4], 1 / Math.sqrt(1e-5)), CLOSE);
   expectClose(dWeight, tf.zeros([4]), CLOSE);
+});
+
+test.each([
+  [1, 1],
+  [1, 6],
+  [5, 3],
+])("the ladder, %i rows of %i", async (rows, width) => {
+  const eps = 1e-2;
+  await climb({
+    shapes: [[rows, width], [width]],
+    reference: ([x, weight]) =>
+      x.map((value, i) => {
+        const row = x.subarray(i - (i % width), i - (i % width) + width);
+        const meanSquare = row.reduce((sum, each) => sum + each * each, 0) / width;
+        return (value / Math.sqrt(meanSquare + eps)) * weight[i % width];
+      }),
+    fn: ([x_RD, weight_D]) => rmsNorm(x_RD, weight_D, eps),
+  });
 });

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { expectClose } from "tfjs-backend-xla/testing";
 import { beforeAll, test } from "vitest";
-import { randomTensor, useTestBackend } from "../testing";
+import { climb, randomTensor, useTestBackend } from "../testing";
 import { rope, ropeTables } from "./rope";
 
 const CLOSE = { rtol: 1e-5, atol: 1e-6 };
@@ -46,4 +46,22 @@ test("lengths are kept, and the gradient turns back", () => {
   const dx = tf.grad((t: tf.Tensor) => rope(t, tables))(x, dy);
   // <dx, x> = <dy, R x> for every x, and R dx = dy.
   expectClose(rope(dx, tables), dy, CLOSE);
+});
+
+test.each([
+  [1, 2],
+  [7, 6],
+])("the ladder, %i positions of %i components", async (length, size) => {
+  await climb({
+    shapes: [[2, length, size]],
+    reference: ([x]) =>
+      x.map((value, i) => {
+        const [component, position] = [i % size, Math.floor(i / size) % length];
+        const [half, isFirst] = [size / 2, component < size / 2];
+        const angle = position * 10_000 ** ((-2 * (component % half)) / size);
+        const partner = isFirst ? -x[i + half] : x[i - half];
+        return value * Math.cos(angle) + partner * Math.sin(angle);
+      }),
+    fn: ([x_BLK]) => rope(x_BLK, ropeTables(length, size, 10_000)),
+  });
 });

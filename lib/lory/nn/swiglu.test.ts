@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { expectClose } from "tfjs-backend-xla/testing";
 import { beforeAll, test } from "vitest";
-import { randomTensor, useTestBackend } from "../testing";
+import { climb, randomTensor, useTestBackend } from "../testing";
 import { swiglu } from "./swiglu";
 
 const CLOSE = { rtol: 1e-5, atol: 1e-6 };
@@ -25,4 +25,19 @@ test("gates far from 0 pass all or nothing, with finite gradients", () => {
   const x = tf.tensor1d([1000, -1000, 2, 2]);
   expectClose(swiglu(x), [2000, 0], CLOSE);
   expectClose(tf.grad((t: tf.Tensor) => swiglu(t))(x), [2, 0, 1000, 0], CLOSE);
+});
+
+test.each([
+  [1, 1],
+  [3, 5],
+])("the ladder, %i rows of %i", async (rows, width) => {
+  await climb({
+    shapes: [[rows, 2 * width]],
+    reference: ([x]) =>
+      Array.from({ length: rows * width }, (_, i) => {
+        const at = Math.floor(i / width) * 2 * width + (i % width);
+        return (x[at] / (1 + Math.exp(-x[at]))) * x[at + width];
+      }),
+    fn: ([gateUp_RG]) => swiglu(gateUp_RG),
+  });
 });

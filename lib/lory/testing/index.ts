@@ -3,4 +3,6 @@ export * from "./draws";
 export * from "./random-model";
 export * from "./random-tensor";
 export * from "./compiled";
+export * from "./compiled-program";
 export * from "./compare-forward";
+export * from "./ladder";

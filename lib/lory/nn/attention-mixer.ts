@@ -1,0 +1,72 @@
+// Shapes: B batch, L context, H heads, K head size.
+import * as tf from "@tensorflow/tfjs-core";
+import { XlaBackend } from "tfjs-backend-xla";
+import { blockedAttention, demandDocumentIds } from "./blocked-attention";
+
+/**
+ * What each position takes of the values at and before it: `softmax(q k^T / sqrt(K)) v`, head by head.
+ * Queries, keys and values are [B, H, L, K], as is the result.
+ */
+export type AttentionMixer = (q_BHLK: tf.Tensor4D, k_BHLK: tf.Tensor4D, v_BHLK: tf.Tensor4D) => tf.Tensor4D;
+
+/** What is added to a score that would look ahead: after the softmax its weight is exactly 0. */
+const MASKED = -1e30;
+
+/** Positions in a block of queries or keys: of 64, 128, 256 and 512, the fastest on a CPU at L = 1024 and 4096. */
+const BLOCK_LENGTH = 256;
+
+/**
+ * The longest sequences whose scores all exist at once, by how kernels run. Compiled, one block is as long as this, and from two blocks on
+ * the blocked form is faster (L = 512: 0.5 to 0.8 of the plain form's time, 1024: 0.3, 4096: 0.2). Where kernels run one by one, each of its many
+ * small ones costs, and the plain form is twice as fast up to 1024; longer, its memory rules it out.
+ */
+const LONGEST_PLAIN = { compiled: BLOCK_LENGTH, kernelByKernel: 1024 };
+
+/**
+ * The mixer for sequences of a length: plain up to `LONGEST_PLAIN`, in blocks beyond.
+ *
+ * @param documentIds_BL int32, [B, L]: with it, a position sees only positions of the same document
+ */
+export function causalMixer(length: number, documentIds_BL?: tf.Tensor2D): AttentionMixer {
+  const longest = tf.backend() instanceof XlaBackend ? LONGEST_PLAIN.compiled : LONGEST_PLAIN.kernelByKernel;
+  return length <= longest ? plainMixer(length, documentIds_BL) : blockedMixer(BLOCK_LENGTH, documentIds_BL);
+}
+
+/** All scores at once: memory grows with the square of L. */
+export function plainMixer(length: number, documentIds_BL?: tf.Tensor2D): AttentionMixer {
+  const bias = documentIds_BL ? documentBias(length, documentIds_BL) : causalBias(length);
+  return (q_BHLK, k_BHLK, v_BHLK) => {
+    if (documentIds_BL) demandDocumentIds(documentIds_BL, q_BHLK.shape[0], length);
+    // Scaling the queries instead of the scores touches K instead of L numbers a row.
+    const scaled_BHLK = tf.mul(q_BHLK, q_BHLK.shape[3] ** -0.5);
+    const scores_BHLL = tf.matMul(scaled_BHLK, k_BHLK, false, true);
+    const weights_BHLL = tf.softmax(tf.add(scores_BHLL, bias));
+    return tf.matMul(weights_BHLL, v_BHLK);
+  };
+}
+
+/** One block of scores at a time: memory grows linearly with L. */
+export function blockedMixer(blockLength: number, documentIds_BL?: tf.Tensor2D): AttentionMixer {
+  return (q_BHLK, k_BHLK, v_BHLK) => blockedAttention(q_BHLK, k_BHLK, v_BHLK, { blockLength, documentIds_BL });
+}
+
+/** [L, L]: 0 where the query (row) may see the key (column), a huge negative number where the key lies in its future. */
+export function causalBias(length: number): tf.Tensor2D {
+  return tf.tidy(() => {
+    const positions_L = tf.range(0, length, 1, "float32");
+    const future_LL = tf.greater(tf.reshape(positions_L, [1, length]), tf.reshape(positions_L, [length, 1]));
+    return tf.mul<tf.Tensor2D>(tf.cast(future_LL, "float32"), MASKED);
+  });
+}
+
+/** [B, 1, L, L]: `causalBias`, and the huge negative number for keys of other documents. */
+function documentBias(length: number, ids_BL: tf.Tensor2D): tf.Tensor4D {
+  return tf.tidy(() => {
+    const batch = ids_BL.shape[0];
+    const apart_B1LL = tf.notEqual(
+      tf.reshape(ids_BL, [batch, 1, length, 1]),
+      tf.reshape(ids_BL, [batch, 1, 1, length]),
+    );
+    return tf.add<tf.Tensor4D>(tf.mul(tf.cast(apart_B1LL, "float32"), MASKED), causalBias(length));
+  });
+}
