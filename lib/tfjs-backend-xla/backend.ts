@@ -219,7 +219,7 @@ export class XlaBackend extends tf.KernelBackend {
 
   /** Whether a program can be run on these tensors at once, since nothing is to be compiled for that; computes what it needs if so. */
   isReadyFor(program: Program, tensors: readonly tf.TensorInfo[]): boolean {
-    if (!this.#deferred.isEmpty || !this.device.has(program.module)) return false;
+    if (!this.#deferred.isEmpty || !this.device.has(program.module, program.options)) return false;
     const needed = this.#deferred.needsOf(program, this.#valuesOf(tensors));
     const work = this.#plan(needed);
     if (work && !this.device.has(work.module)) return false;

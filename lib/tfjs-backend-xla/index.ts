@@ -18,7 +18,7 @@ if (!tf.findBackendFactory(NAME)) {
 export { XlaBackend } from "./backend";
 export { jit, type Jitted, type JitOptions } from "./trace/jit";
 export * from "./control";
-export { DEVICE_KINDS, openDevice, XlaDevice, type DeviceKind } from "./trace/device";
+export { DEVICE_KINDS, openDevice, XlaDevice, type DeviceKind, type ProgramOptions } from "./trace/device";
 export { precision, PRECISIONS, type Precision } from "./precision";
 export * as random from "./random";
 export { findPlugin, keepFreedMemory, loadPlugin, PjrtError, PluginError } from "./pjrt";

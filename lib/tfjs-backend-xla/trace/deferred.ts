@@ -1,6 +1,6 @@
 import type { DeviceBuffer } from "../pjrt";
 import { makeOp, type Op, type TensorType, type Value } from "../stablehlo";
-import type { XlaDevice } from "./device";
+import type { ProgramOptions, XlaDevice } from "./device";
 import type { Graph } from "./graph";
 
 /** A compiled function's program. */
@@ -10,6 +10,7 @@ export interface Program {
   /** Parameters whose memory it takes for results. */
   readonly overwritten: ReadonlySet<number>;
   readonly results: readonly TensorType[];
+  readonly options?: ProgramOptions;
 }
 
 /** A call whose program, or whose inputs, are not there yet. */
@@ -114,7 +115,7 @@ export class DeferredCalls {
   async #prepare(call: DeferredCall): Promise<void> {
     if (this.#liveResults(call) === 0) return;
     await this.computing.compute(this.#withoutData([...call.inputs, ...call.before]));
-    await this.device.compileAsync(call.program.module);
+    await this.device.compileAsync(call.program.module, call.program.options);
     for (const i of this.#shared(call)) await this.device.prepareCopy(call.program.parameters[i]);
   }
 
@@ -141,7 +142,8 @@ export class DeferredCalls {
     const copied = this.#shared(call);
     for (const i of copied) buffers[i] = this.device.copy(buffers[i], program.parameters[i]);
     try {
-      const outputs = this.device.execute(this.device.compile(program.module), program.parameters, buffers);
+      const executable = this.device.compile(program.module, program.options);
+      const outputs = this.device.execute(executable, program.parameters, buffers);
       op.results.forEach((value, i) => this.graph.bind(value, outputs[i]));
     } finally {
       for (const i of copied) buffers[i].destroy();

@@ -6,6 +6,7 @@ import {
   PjrtError,
   PluginError,
   type Client,
+  type CompileOptions,
   type DeviceBuffer,
   type Executable,
 } from "../pjrt";
@@ -15,13 +16,44 @@ import { ELEMENT_TYPE, tensorDType } from "./dtypes";
 export const DEVICE_KINDS = ["cpu", "cuda"] as const;
 export type DeviceKind = (typeof DEVICE_KINDS)[number];
 
+/** How a program is compiled. */
+export interface ProgramOptions {
+  /**
+   * Whether it gives the same bits each time, in every process, on one machine with one plugin and as many threads. XLA then takes no GPU
+   * kernel whose order of additions may change, and measures none against another, since the clock would choose; that costs speed. On
+   * CPUs XLA's programs are so anyway. Another machine adds in another order: f32 losses of a short training agree to 1e-5 of their
+   * size (1e-7 was seen after ten steps with SSE4.2 in place of AVX-512), weights to rounding, and both drift apart from there.
+   */
+  readonly deterministic?: boolean;
+}
+
+/** A flag of XLA's GPU compiler, which that for CPUs takes too. */
+const DETERMINISTIC: CompileOptions = { overrides: { xla_gpu_deterministic_ops: true } };
+
+/** Programs compiled one way, by their text. */
+interface Programs {
+  readonly ready: Map<string, Executable>;
+  /** Those that worker threads load or compile. */
+  readonly coming: Map<string, Promise<Executable>>;
+}
+
+const newPrograms = (): Programs => ({ ready: new Map(), coming: new Map() });
+
+/** The program that is kept: another one may have been made while this one compiled. */
+function keep({ ready }: Programs, module: string, program: Executable): Executable {
+  const raced = ready.get(module);
+  if (raced) program.destroy();
+  else ready.set(module, program);
+  return raced ?? program;
+}
+
 /** Where programs run: one PJRT client and its first device, with the programs compiled so far. */
 export class XlaDevice {
   readonly client: Client;
   readonly #cache: CompileCache | undefined;
-  readonly #programs = new Map<string, Executable>();
-  /** Programs that worker threads load or compile. */
-  readonly #coming = new Map<string, Promise<Executable>>();
+  readonly #programs = newPrograms();
+  readonly #deterministicPrograms = newPrograms();
+  readonly #deterministic: boolean;
   #compileCount = 0;
 
   /**
@@ -33,29 +65,37 @@ export class XlaDevice {
     environment: NodeJS.ProcessEnv = process.env,
   ) {
     this.client = openClient(kind);
+    this.#deterministic = isSet(environment.XLA_DETERMINISTIC);
     this.#cache = openCache(this.client, loadPlugin(findPlugin(kind)), environment);
   }
 
   /** Whether the program is compiled or loaded. */
-  has(module: string): boolean {
-    return this.#programs.has(module);
+  has(module: string, options: ProgramOptions = {}): boolean {
+    return this.#programsFor(options).ready.has(module);
   }
 
   /** The compiled program, now; blocks while XLA compiles one that is new. */
-  compile(module: string): Executable {
-    const known = this.#programs.get(module);
-    if (known) return known;
-    const source = { module, options: {} };
-    return this.#keep(module, this.#cache?.load(source) ?? this.#compileNow(source));
+  compile(module: string, options: ProgramOptions = {}): Executable {
+    const programs = this.#programsFor(options);
+    const source = { module, options: programs === this.#programs ? {} : DETERMINISTIC };
+    const known = programs.ready.get(module);
+    return known ?? keep(programs, module, this.#cache?.load(source) ?? this.#compileNow(source));
   }
 
   /** The compiled program; the event loop stays free while XLA compiles. */
-  async compileAsync(module: string): Promise<Executable> {
-    const known = this.#programs.get(module) ?? this.#coming.get(module);
+  async compileAsync(module: string, options: ProgramOptions = {}): Promise<Executable> {
+    const programs = this.#programsFor(options);
+    const known = programs.ready.get(module) ?? programs.coming.get(module);
     if (known) return known;
-    const coming = this.#loadOrCompile({ module, options: {} }).finally(() => this.#coming.delete(module));
-    this.#coming.set(module, coming);
+    const coming = this.#loadOrCompile({ module, options: programs === this.#programs ? {} : DETERMINISTIC })
+      .then((program) => keep(programs, module, program))
+      .finally(() => programs.coming.delete(module));
+    programs.coming.set(module, coming);
     return coming;
+  }
+
+  #programsFor({ deterministic = this.#deterministic }: ProgramOptions): Programs {
+    return deterministic ? this.#deterministicPrograms : this.#programs;
   }
 
   #compileNow(source: Source): Executable {
@@ -67,19 +107,11 @@ export class XlaDevice {
 
   async #loadOrCompile(source: Source): Promise<Executable> {
     const loaded = await this.#cache?.loadAsync(source);
-    if (loaded) return this.#keep(source.module, loaded);
+    if (loaded) return loaded;
     const program = await this.client.compile(source.module, source.options);
     this.#compileCount++;
     await this.#cache?.saveAsync(source, program);
-    return this.#keep(source.module, program);
-  }
-
-  /** The program that is kept: another one may have been made while this one compiled. */
-  #keep(module: string, program: Executable): Executable {
-    const raced = this.#programs.get(module);
-    if (raced) program.destroy();
-    else this.#programs.set(module, program);
-    return raced ?? program;
+    return program;
   }
 
   /**
@@ -110,7 +142,7 @@ export class XlaDevice {
 
   /** How many programs this process has, compiled or loaded from the cache. */
   get programCount(): number {
-    return this.#programs.size;
+    return this.#programs.ready.size + this.#deterministicPrograms.ready.size;
   }
 
   /** How many programs XLA has compiled in this process: those that the cache did not have. */
@@ -118,6 +150,9 @@ export class XlaDevice {
     return this.#compileCount;
   }
 }
+
+/** Whether a variable says yes. */
+const isSet = (value: string | undefined): boolean => value !== undefined && !["", "0", "false"].includes(value);
 
 /** A program that returns its argument. */
 function copier(type: TensorType): string {

@@ -13,6 +13,8 @@ export interface JitOptions {
   readonly name?: string;
   /** How its contractions are computed, whatever the caller's `precision`; the caller's by default. */
   readonly precision?: Precision;
+  /** Whether it gives the same bits each time on one machine; see {@link ProgramOptions}. `XLA_DETERMINISTIC=1` has all programs do so. */
+  readonly deterministic?: boolean;
 }
 
 /** A compiled function: call it, or compile it beforehand without blocking the event loop. */
@@ -37,7 +39,7 @@ export interface Jitted<A extends readonly unknown[], R> {
  */
 export function jit<A extends readonly unknown[], R>(body: (...args: A) => R, options: JitOptions = {}): Jitted<A, R> {
   const name = options.name ?? (body.name || "a compiled function");
-  const own = options.precision;
+  const { precision: own, deterministic } = options;
   const fn = own === undefined ? body : (...args: A): R => precision(own, () => body(...args));
   const donate = new Set(options.donate);
   const recordings = new WeakMap<XlaBackend, Map<string, Recording>>();
@@ -51,7 +53,10 @@ export function jit<A extends readonly unknown[], R>(body: (...args: A) => R, op
     let known = recordings.get(backend);
     if (!known) recordings.set(backend, (known = new Map<string, Recording>()));
     let recording = known.get(signature);
-    if (!recording) known.set(signature, (recording = record(backend, name, fn, args, tensors, donated)));
+    if (!recording) {
+      recording = { ...record(backend, name, fn, args, tensors, donated), options: { deterministic } };
+      known.set(signature, recording);
+    }
     return { recording, tensors, donated };
   };
 
@@ -64,7 +69,9 @@ export function jit<A extends readonly unknown[], R>(body: (...args: A) => R, op
   };
   const prepare = async (...args: A): Promise<void> => {
     const backend = tf.backend();
-    if (backend instanceof XlaBackend) await backend.device.compileAsync(lookUp(backend, args).recording.module);
+    if (!(backend instanceof XlaBackend)) return;
+    const { module, options: how } = lookUp(backend, args).recording;
+    await backend.device.compileAsync(module, how);
   };
   const lower = (...args: A): string | undefined => {
     const backend = tf.backend();
@@ -124,7 +131,7 @@ function demandUnshared(
  */
 function runOver(
   backend: XlaBackend,
-  { module, parameters, overwritten, results }: Recording,
+  { module, options, parameters, overwritten, results }: Recording,
   inputs: readonly tf.TensorInfo[],
 ): tf.TensorInfo[] {
   const { device } = backend;
@@ -138,7 +145,7 @@ function runOver(
   }
   try {
     const given = buffers.map((buffer, i) => copies.get(i) ?? buffer);
-    const outputs = device.execute(device.compile(module), parameters, given);
+    const outputs = device.execute(device.compile(module, options), parameters, given);
     return outputs.map((buffer, i) => backend.adopt(buffer, tensorDType(results[i].dtype)));
   } finally {
     for (const copy of copies.values()) copy.destroy();

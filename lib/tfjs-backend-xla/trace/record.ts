@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { XlaBackend } from "../backend";
+import type { ProgramOptions } from "./device";
 import { parameter, printModule, sameShape, type TensorType, type Value } from "../stablehlo";
 import { TFJS_TYPE, tensorDType, tensorType } from "./dtypes";
 import { flatten, isTensor, mapLeaves } from "./tree";
@@ -8,6 +9,7 @@ import { VariableSnapshot } from "./variables";
 /** A traced function: its program, what it reads beside its arguments, and how its result is put together. */
 export interface Recording {
   readonly module: string;
+  readonly options?: ProgramOptions;
   readonly parameters: readonly TensorType[];
   /** Which parameters the program overwrites. */
   readonly overwritten: ReadonlySet<number>;
