@@ -19,6 +19,7 @@ export { XlaBackend } from "./backend";
 export { jit, type Jitted, type JitOptions } from "./trace/jit";
 export * from "./control";
 export { DEVICE_KINDS, openDevice, XlaDevice, type DeviceKind, type ProgramOptions } from "./trace/device";
+export * from "./fused";
 export { precision, PRECISIONS, type Precision } from "./precision";
 export * as random from "./random";
 export { findPlugin, keepFreedMemory, loadPlugin, PjrtError, PluginError } from "./pjrt";

@@ -1,6 +1,6 @@
 // Shapes: B batch, H heads, L context, K head size.
 import * as tf from "@tensorflow/tfjs-core";
-import { jit } from "tfjs-backend-xla";
+import { jit, precision, type XlaBackend } from "tfjs-backend-xla";
 import { EXACT, expectClose } from "tfjs-backend-xla/testing";
 import { beforeAll, describe, expect, test } from "vitest";
 import { climb, compiledProgram, randomTensor, useTestBackend, type CompiledProgram } from "../testing";
@@ -141,3 +141,25 @@ test.runIf(isCompiled)("compiled, sequences longer than a block are taken in blo
   expect(await planned(causalMixer(256), 256)).toEqual(await planned(plainMixer(256), 256));
   expect(await planned(causalMixer(257), 257)).toEqual(await planned(blockedMixer(256), 257));
 });
+
+test.runIf(isCompiled)(
+  "on CUDA and in bf16, long sequences are taken by cuDNN, and documents that are apart in blocks",
+  () => {
+    const { device } = tf.backend() as XlaBackend;
+    const { kind } = device;
+    const q = tf.zeros<tf.Rank.R4>([1, 2, 300, 8]);
+    const ids_BL = tf.zeros<tf.Rank.R2>([1, 300], "int32");
+    /** What the compiler is told to call by name; without CUDA it refuses. */
+    const refused =
+      (mix: AttentionMixer): (() => unknown) =>
+      () =>
+        jit((t: tf.Tensor4D) => precision("bf16", () => mix(t, t, t)))(q).dataSync();
+    Object.defineProperty(device, "kind", { value: "cuda", configurable: true, writable: true });
+    try {
+      expect(refused(causalMixer(300))).toThrow(/__cudnn\$fmhaSoftmax/);
+      expect(refused(causalMixer(300, ids_BL))).not.toThrow();
+    } finally {
+      Object.defineProperty(device, "kind", { value: kind, configurable: true, writable: true });
+    }
+  },
+);

@@ -1,6 +1,6 @@
 // Shapes: B batch, L context, H heads, K head size.
 import * as tf from "@tensorflow/tfjs-core";
-import { XlaBackend } from "tfjs-backend-xla";
+import { cudnnAttention, suitsCudnnAttention, XlaBackend } from "tfjs-backend-xla";
 import { blockedAttention, demandDocumentIds } from "./blocked-attention";
 
 /**
@@ -23,13 +23,18 @@ const BLOCK_LENGTH = 256;
 const LONGEST_PLAIN = { compiled: BLOCK_LENGTH, kernelByKernel: 1024 };
 
 /**
- * The mixer for sequences of a length: plain up to `LONGEST_PLAIN`, in blocks beyond.
+ * The mixer for sequences of a length: plain up to `LONGEST_PLAIN`; beyond, cuDNN's fused attention where it can be had (a CUDA device and the
+ * precision `bf16`, see `suitsCudnnAttention`; documents not apart), and blocks everywhere else.
  *
  * @param documentIds_BL int32, [B, L]: with it, a position sees only positions of the same document
  */
 export function causalMixer(length: number, documentIds_BL?: tf.Tensor2D): AttentionMixer {
   const longest = tf.backend() instanceof XlaBackend ? LONGEST_PLAIN.compiled : LONGEST_PLAIN.kernelByKernel;
-  return length <= longest ? plainMixer(length, documentIds_BL) : blockedMixer(BLOCK_LENGTH, documentIds_BL);
+  if (length <= longest) return plainMixer(length, documentIds_BL);
+  const mixBlocks = blockedMixer(BLOCK_LENGTH, documentIds_BL);
+  if (documentIds_BL) return mixBlocks;
+  return (q_BHLK, k_BHLK, v_BHLK) =>
+    (suitsCudnnAttention(q_BHLK.shape) ? cudnnAttention : mixBlocks)(q_BHLK, k_BHLK, v_BHLK);
 }
 
 /** All scores at once: memory grows with the square of L. */

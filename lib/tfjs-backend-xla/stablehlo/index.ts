@@ -6,5 +6,6 @@ export * from "./elementwise";
 export * from "./shape";
 export * from "./contract";
 export * from "./control";
+export * from "./custom-call";
 export { substitute } from "./substitute";
 export { printModule, type Program } from "./print";

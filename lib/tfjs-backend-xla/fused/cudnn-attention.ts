@@ -1,0 +1,93 @@
+// Shapes: B batch, H heads, L context, K head size.
+import * as tf from "@tensorflow/tfjs-core";
+import { XlaBackend } from "../backend";
+import { currentPrecision } from "../precision";
+import { convert, customCall, type TensorType, type Value } from "../stablehlo";
+import { CUDNN_TARGET, cudnnAttentionConfig, type CudnnAttentionShape, type CudnnPass } from "./cudnn-config";
+
+/** What queries, keys and values are rounded to; sums and the softmax are f32. */
+export type CudnnAttentionType = CudnnAttentionShape["type"];
+
+/** The widest heads that all of cuDNN's fused kernels take, and what their size must be a multiple of. */
+const MOST_HEAD_SIZE = 128;
+const HEAD_SIZE_STEP = 8;
+
+/**
+ * Whether `cudnnAttention` can compute attention of this shape where computing happens now, and rounding to bfloat16 is asked for: the
+ * backend is `xla` on a CUDA device, the precision `bf16`, the length even and the head size a multiple of 8 up to 128.
+ */
+export function suitsCudnnAttention([, , length, headSize]: readonly number[]): boolean {
+  const backend = tf.backend();
+  const isCuda = backend instanceof XlaBackend && backend.device.kind === "cuda";
+  return isCuda && currentPrecision() === "bf16" && isTaken(length, headSize);
+}
+
+const isTaken = (length: number, headSize: number): boolean =>
+  length > 0 && length % 2 === 0 && headSize > 0 && headSize <= MOST_HEAD_SIZE && headSize % HEAD_SIZE_STEP === 0;
+
+/**
+ * Causal attention `softmax(q k^T / sqrt(K)) v` by cuDNN's fused kernels, which hold no scores: memory grows linearly with L. For the backend
+ * `xla` on a CUDA device; elsewhere the program does not compile. The gradient is cuDNN's too; it cannot be differentiated again.
+ *
+ * @param q queries, f32 [B, H, L, K]; keys and values are of the same shape
+ * @param type what they are rounded to, and with them the result and the gradients, which are f32 again
+ * @throws Error if the backend is not `xla`, the shapes differ, the length is odd, or the head size is no multiple of 8 up to 128
+ */
+export function cudnnAttention(
+  q: tf.Tensor4D,
+  k: tf.Tensor4D,
+  v: tf.Tensor4D,
+  type: CudnnAttentionType = "bf16",
+): tf.Tensor4D {
+  const backend = tf.backend();
+  if (!(backend instanceof XlaBackend)) throw new Error("cuDNN's attention is computed by the backend xla alone");
+  const shape = checkedShape([q, k, v], type);
+  const rounded = (tensor: tf.Tensor): Value => convert(backend.valueFor(tensor), type);
+  const toTensor = (value: Value): tf.Tensor =>
+    tf.engine().makeTensorFromTensorInfo(backend.tensorInfo(convert(value, "f32")));
+  const attend = tf.customGrad<tf.Tensor4D>((...args) => {
+    const inputs = args.slice(0, 3) as tf.Tensor[];
+    const save = args[3] as (tensors: tf.Tensor[]) => void;
+    const [out, logSums] = attentionCall("forward", inputs.map(rounded), shape).map(toTensor);
+    save([...inputs, out, logSums]);
+    return {
+      value: out as tf.Tensor4D,
+      gradFunc: (dOut: tf.Tensor4D, saved: tf.Tensor[]) => {
+        const [savedQ, savedK, savedV, savedOut] = saved.slice(0, 4).map(rounded);
+        const sums = backend.valueFor(saved[4]);
+        return attentionCall("backward", [savedQ, savedK, savedV, sums, rounded(dOut), savedOut], shape).map(toTensor);
+      },
+    };
+  });
+  return attend(q, k, v);
+}
+
+/**
+ * One of cuDNN's passes. Forward: from q, k and v to the result and, [B, H, L] in f32, the logarithms of the softmax's sums. Backward: from q,
+ * k, v, these logarithms, the gradient of the result and the result to the gradients of q, k and v.
+ */
+export function attentionCall(pass: CudnnPass, operands: readonly Value[], shape: CudnnAttentionShape): Value[] {
+  const { batch, heads, length, headSize, type } = shape;
+  const each: TensorType = { dtype: type, shape: [batch, heads, length, headSize] };
+  const logSums: TensorType = { dtype: "f32", shape: [batch, heads, length] };
+  const workspace: TensorType = { dtype: "ui8", shape: [0] }; // XLA gives it the size that cuDNN asks for
+  const types = pass === "forward" ? [each, logSums] : [each, each, each];
+  const config = cudnnAttentionConfig(pass, shape);
+  return customCall(CUDNN_TARGET[pass], operands, [...types, workspace], config).slice(0, types.length);
+}
+
+function checkedShape(tensors: readonly tf.Tensor[], type: CudnnAttentionType): CudnnAttentionShape {
+  const [shape, ...others] = tensors.map((tensor) => tensor.shape);
+  const texts = tensors.map((tensor) => `${tensor.dtype} [${tensor.shape.join(", ")}]`).join(", ");
+  const areAlike = others.every((other) => tf.util.arraysEqual(other, shape));
+  if (shape.length !== 4 || !areAlike || tensors.some(({ dtype }) => dtype !== "float32")) {
+    throw new Error(`queries, keys and values are ${texts}: expected three float32 tensors of one shape [B, H, L, K]`);
+  }
+  const [batch, heads, length, headSize] = shape;
+  if (!isTaken(length, headSize)) {
+    throw new Error(
+      `length ${length} and head size ${headSize}: cuDNN takes even lengths, and head sizes that are multiples of ${HEAD_SIZE_STEP} up to ${MOST_HEAD_SIZE}`,
+    );
+  }
+  return { batch, heads, length, headSize, type };
+}
