@@ -3,6 +3,7 @@ import type { DeviceBuffer, Executable } from "./pjrt";
 import { literal, parameter, printModule, reshape, sizeOf, splat, type Value } from "./stablehlo";
 import { deviceType, ELEMENT_TYPE, tensorDType, TFJS_TYPE, type TensorDType } from "./trace/dtypes";
 import type { XlaDevice } from "./trace/device";
+import { CallSite } from "./trace/call-site";
 import { DeferredCalls, type Program } from "./trace/deferred";
 import { Graph, type HostArray } from "./trace/graph";
 import { ProgramTrace, RegionTrace, type Trace } from "./trace/traces";
@@ -15,8 +16,14 @@ interface Entry {
   value?: Value;
   /** The data of types that the device does not hold: strings. */
   strings?: tf.BackendValues;
-  /** The trace during which it was recorded; it means nothing outside of it. */
+  /** The trace during which it was recorded, and by which operation and line; it means nothing outside of that trace. */
   readonly trace?: Trace;
+  readonly origin?: Origin;
+}
+
+interface Origin {
+  readonly kernel: string;
+  readonly site: CallSite;
 }
 
 /** A program that computes recorded values: what it reads, what it returns. */
@@ -43,6 +50,8 @@ export class XlaBackend extends tf.KernelBackend {
   readonly #pending = new Set<Entry>();
   /** Calls of compiled functions whose programs, or inputs, are still to be compiled. */
   readonly #deferred: DeferredCalls;
+  /** What to say of data that a program has taken. */
+  readonly #givenAway = new WeakMap<object, () => string>();
   /** Programs that reads wait for while they are compiled. */
   readonly #compiling = new Set<Work>();
 
@@ -149,14 +158,10 @@ export class XlaBackend extends tf.KernelBackend {
   // ---- what kernels see ----------------------------------------------------------------------------------------
   /** The value of a kernel's input, in the input's own shape. */
   valueFor(tensor: tf.TensorInfo): Value {
-    const { dataId, shape } = tensor;
-    const entry = this.#entries.get(dataId);
+    const { shape } = tensor;
+    const entry = this.#entryOf(tensor);
     if (!entry.value) throw new Error(`a ${entry.dtype} tensor cannot be computed with on the device`);
-    if (entry.trace !== undefined && !this.#traces.includes(entry.trace)) {
-      throw new Error(
-        `a tensor of shape [${shape.join(", ")}] left the trace of ${entry.trace.name} without being returned: return it from the function`,
-      );
-    }
+    if (entry.trace !== undefined && !this.#traces.includes(entry.trace)) throw leaked(entry, entry.trace, shape);
     return reshape(this.#valueAt(this.#traces.length - 1, tensor, entry), shape);
   }
 
@@ -165,7 +170,8 @@ export class XlaBackend extends tf.KernelBackend {
     const dtype = TFJS_TYPE[tensorDType(value.type.dtype)];
     const dataId = {};
     const trace = this.trace;
-    const entry = this.#attach(dataId, { dtype, refCount: 1, trace }, value);
+    const origin = trace && { kernel: trace.lastKernel, site: new CallSite() };
+    const entry = this.#attach(dataId, { dtype, refCount: 1, trace, origin }, value);
     if (!trace) {
       this.#pending.add(entry);
       if (this.#pending.size > MAX_PENDING) this.#flush();
@@ -187,6 +193,20 @@ export class XlaBackend extends tf.KernelBackend {
     const dataId = {};
     this.#attach(dataId, { dtype, refCount: 1 }, value);
     return { dataId, shape: [...value.type.shape], dtype };
+  }
+
+  /** Disposes of a tensor whose memory a program has taken. Using it again is an error that says so. */
+  giveAway(tensor: tf.Tensor, to: () => string): void {
+    const { shape, dataId } = tensor;
+    tensor.dispose();
+    if (this.#entries.has(dataId)) return;
+    const message = () =>
+      `a tensor of shape [${shape.join(", ")}] was used after it was donated to ${to()}: use what that returned, or pass a clone`;
+    this.#givenAway.set(dataId, message);
+    const refuse = () => {
+      throw new Error(message());
+    };
+    Object.defineProperty(tensor, "throwIfDisposed", { value: refuse }); // what tfjs calls before it reads
   }
 
   // ---- traces --------------------------------------------------------------------------------------------------
@@ -241,8 +261,8 @@ export class XlaBackend extends tf.KernelBackend {
   }
 
   /** Whether other tensors have the same data: clones, variables. */
-  isShared({ dataId }: tf.TensorInfo): boolean {
-    const { refCount, value } = this.#entries.get(dataId);
+  isShared(tensor: tf.TensorInfo): boolean {
+    const { refCount, value } = this.#entryOf(tensor);
     return refCount > 1 || this.#graph.tensorsOf(value!) > 1;
   }
 
@@ -335,13 +355,10 @@ export class XlaBackend extends tf.KernelBackend {
 
   #valuesOf(tensors: readonly tf.TensorInfo[]): Value[] {
     return tensors.map((tensor) => {
-      const { value, trace } = this.#entries.get(tensor.dataId);
-      if (!value) throw new Error(`a ${tensor.dtype} tensor cannot be passed to a compiled function`);
-      if (trace)
-        throw new Error(
-          `a tensor of shape [${tensor.shape.join(", ")}] belongs to the trace of ${trace.name}, which has ended`,
-        );
-      return value;
+      const entry = this.#entryOf(tensor);
+      if (!entry.value) throw new Error(`a ${tensor.dtype} tensor cannot be passed to a compiled function`);
+      if (entry.trace) throw leaked(entry, entry.trace, tensor.shape);
+      return entry.value;
     });
   }
 
@@ -384,19 +401,35 @@ export class XlaBackend extends tf.KernelBackend {
     return value;
   }
 
-  #readable(dataId: object): Entry {
-    const entry = this.#entries.get(dataId);
-    if (entry.trace) {
-      const after = entry.trace.lastKernel ? ` (last kernel recorded: ${entry.trace.lastKernel})` : "";
+  /** @throws if the tensor's data is gone, saying where it went if it was given away. */
+  #entryOf({ dataId, shape }: tf.TensorInfo): Entry {
+    if (!this.#entries.has(dataId) && !tf.engine().state.tensorInfo.has(dataId)) {
       throw new Error(
-        this.#traces.includes(entry.trace)
-          ? `a value was read while ${entry.trace.name} was being traced${after}: inside a compiled function there are no numbers yet; return the tensor and read it outside`
-          : `a tensor left the trace of ${entry.trace.name} without being returned: return it from the function`,
+        this.#givenAway.get(dataId)?.() ?? `a tensor of shape [${shape.join(", ")}] was used after it was disposed of`,
       );
     }
-    return entry;
+    return this.#entries.get(dataId);
+  }
+
+  #readable(dataId: object): Entry {
+    const entry = this.#entries.get(dataId);
+    const { trace } = entry;
+    if (!trace) return entry;
+    if (!this.#traces.includes(trace)) throw leaked(entry, trace, entry.value!.type.shape);
+    throw new Error(
+      `a value was read while ${trace.name} was being traced (at ${new CallSite().place()}; ${madeBy(entry)}): inside a compiled function there are no numbers yet; return the tensor and read it outside`,
+    );
   }
 }
+
+function leaked(entry: Entry, trace: Trace, shape: readonly number[]): Error {
+  return new Error(
+    `a tensor of shape [${shape.join(", ")}] left the trace of ${trace.name} without being returned (${madeBy(entry)}): return it from the function`,
+  );
+}
+
+const madeBy = ({ origin }: Entry): string =>
+  origin?.kernel ? `it was made by ${origin.kernel} at ${origin.site.place()}` : "it is an argument, or a constant";
 
 /** A constant to write into a traced program, or nothing if the data is too large for that. */
 function asConstant(data: HostArray, dtype: TensorDType, shape: readonly number[]): Value | undefined {

@@ -243,7 +243,7 @@ describe("scan refuses", () => {
     const counter = tf.variable(tf.scalar(7), true, "counter");
     const run = () =>
       scan((c) => (counter.assign(tf.add(counter, 1)), [c, null] as const), tf.scalar(0), xs(), { name: "adder" });
-    expect(run).toThrow("adder creates or assigns the variable counter");
+    expect(run).toThrow("adder creates, assigns or disposes of the variable counter");
     expectClose(counter, 7, EXACT);
     counter.dispose();
   });

@@ -100,6 +100,40 @@ describe("a compiled function", () => {
   });
 });
 
+describe("static arguments", () => {
+  it("are seen as they are, and another one makes another program", () => {
+    let traces = 0;
+    class Scale {
+      constructor(readonly by: number) {}
+    }
+    const f = jit(
+      (x: tf.Tensor, how: { f: (t: tf.Tensor) => tf.Tensor; scale: Scale }, _seeds: bigint) => {
+        traces++;
+        return tf.mul(how.f(x), how.scale.by);
+      },
+      { static: [1, 2] },
+    );
+    const [x, double, triple] = [tf.scalar(4), new Scale(2), new Scale(3)];
+    const square = (t: tf.Tensor) => tf.square(t);
+    expectClose(f(x, { f: square, scale: double }, 1n), 32, EXACT);
+    expectClose(f(x, { f: square, scale: double }, 1n), 32, EXACT);
+    expect(traces).toBe(1);
+    expectClose(f(x, { f: square, scale: triple }, 1n), 48, EXACT);
+    expectClose(f(x, { f: tf.neg, scale: triple }, 1n), -12, EXACT);
+    f(x, { f: tf.neg, scale: triple }, 2n);
+    expect(traces).toBe(4);
+  });
+
+  it("hold no tensors, and positions are sensible", () => {
+    const f = jit((x: tf.Tensor, y: unknown) => [x, y] as unknown as tf.Tensor, { static: [1], name: "fixed" });
+    expect(() => f(tf.scalar(1), { w: [tf.scalar(1)] })).toThrow(
+      "static argument 1 of fixed is a tensor, or holds one",
+    );
+    expect(() => jit((x: tf.Tensor) => x, { static: [0], donate: [0], name: "both" })).toThrow("both: argument 0 is static, so there is nothing to donate"); // prettier-ignore
+    expect(() => jit((x: tf.Tensor) => x, { donate: [-1], name: "odd" })).toThrow("odd: donate names argument -1");
+  });
+});
+
 describe("donated arguments", () => {
   it("give their memory to the result", () => {
     const f = jit((state: { w: tf.Tensor }) => ({ w: tf.add(state.w, 1) }), { donate: [0] });
@@ -111,6 +145,24 @@ describe("donated arguments", () => {
     expect(backend.buffersOf([state.w])[0].unsafePointer()).toBe(before);
     expect(old.isDisposed).toBe(true);
     expect(state.w.dataSync()[999]).toBe(2);
+  });
+
+  it("that a function assigns to as variables are updated in place too", () => {
+    const moment = tf.variable(tf.zeros([1000]));
+    const f = jit(
+      (w: tf.Tensor) => {
+        moment.assign(tf.add(tf.mul(moment, 0.5), w));
+        return tf.sub(w, moment);
+      },
+      { donate: [0] },
+    );
+    let w: tf.Tensor = tf.ones([1000]);
+    const addresses = () => backend.buffersOf([w, moment]).map((buffer) => buffer.unsafePointer());
+    w = f(w);
+    const before = addresses();
+    w = f(w);
+    expect(addresses()).toEqual(before);
+    expect([w.dataSync()[999], moment.dataSync()[999]]).toEqual([-0.5, 0.5]);
   });
 
   it("leave no tensors and no buffers behind", async () => {
@@ -228,68 +280,6 @@ describe("variables made from one tensor", () => {
     b.assign(tf.scalar(3));
     expectClose(f(), 30, EXACT);
     expectClose(a, 3, EXACT);
-  });
-});
-
-describe("errors while tracing", () => {
-  it("name the function and the last kernel when a value is read", () => {
-    const f = jit((x: tf.Tensor) => tf.scalar(tf.exp(x).dataSync()[0]), { name: "reader" });
-    expect(() => f(tf.scalar(1))).toThrow(
-      /a value was read while reader was being traced \(last kernel recorded: Exp\)/,
-    );
-    expectClose(tf.add(tf.scalar(1), 1), 2, EXACT);
-  });
-
-  it("leave variables and memory as they were when the function throws", () => {
-    const variable = tf.variable(tf.scalar(5));
-    const [buffers, tensors] = [backend.device.client.liveBuffers, tf.memory().numTensors];
-    const f = jit((x: tf.Tensor) => {
-      variable.assign(tf.add(x, variable));
-      tf.add(x, tf.tensor1d(Array.from({ length: 500 }, (_, i) => i)));
-      throw new Error("as planned");
-    });
-    const x = tf.scalar(1);
-    expect(() => f(x)).toThrow("as planned");
-    expectClose(variable, 5, EXACT);
-    x.dispose();
-    expect([backend.device.client.liveBuffers - buffers, tf.memory().numTensors - tensors]).toEqual([0, 0]);
-  });
-
-  it("say that a variable is gone", () => {
-    const variable = tf.variable(tf.scalar(5), true, "shortLived");
-    const f = jit((x: tf.Tensor) => tf.add(x, variable), { name: "adder" });
-    f(tf.scalar(1));
-    variable.dispose();
-    expect(() => f(tf.scalar(1))).toThrow("adder uses the variable shortLived, which has been disposed");
-  });
-
-  it("refuse variables that the function creates", () => {
-    const tensors = tf.memory().numTensors;
-    const f = jit(() => tf.add(tf.variable(tf.scalar(0), true, "momentum"), 1), { name: "step" });
-    expect(() => f()).toThrow("step creates the variable momentum");
-    expect(tf.memory().numTensors).toBe(tensors);
-    expect("momentum" in tf.engine().state.registeredVariables).toBe(false);
-  });
-
-  it("say that a tensor left the trace", () => {
-    let leaked: tf.Tensor | undefined;
-    jit(
-      (x: tf.Tensor) => {
-        leaked = tf.keep(tf.add(x, 1));
-        return x;
-      },
-      { name: "leaky" },
-    )(tf.scalar(1));
-    expect(() => leaked!.dataSync()).toThrow(/left the trace of leaky without being returned/);
-    expect(() => tf.add(leaked!, 1)).toThrow(/left the trace of leaky without being returned/);
-  });
-
-  it("refuse promises, odd arguments and kernels of the host", () => {
-    expect(() => jit(async (x: tf.Tensor) => Promise.resolve(x), { name: "later" })(tf.scalar(1))).toThrow(
-      "later is asynchronous",
-    );
-    expect(() => jit((x: unknown) => x, { name: "odd" })(new Map())).toThrow("argument 0 of odd is an instance of Map");
-    expect(() => jit((x: tf.Tensor) => tf.cosh(x), { name: "hosted" })(tf.scalar(1))).toThrow(/Cosh runs on the host/);
   });
 });
 

@@ -2,13 +2,21 @@ import * as tf from "@tensorflow/tfjs-core";
 import { XlaBackend } from "../backend";
 import type { DeviceBuffer } from "../pjrt";
 import { currentPrecision, precision, type Precision } from "../precision";
+import { CallSite } from "./call-site";
 import { tensorDType } from "./dtypes";
 import { record, isSlot, type Recording } from "./record";
-import { flatten, mapLeaves } from "./tree";
+import { RetracingWatch } from "./retracing";
+import { staticText } from "./static";
+import { flatten, isTensor, mapLeaves, type FlatTree } from "./tree";
 
 export interface JitOptions {
   /** Positions of arguments whose tensors are given away: their memory is reused for results, and they are disposed. */
   readonly donate?: readonly number[];
+  /**
+   * Positions of arguments that are part of the program: the function sees them as they are, and another one makes another program.
+   * Functions and instances of classes are told apart by identity, all else by value. They hold no tensors.
+   */
+  readonly static?: readonly number[];
   /** How errors call the function; its own name by default. */
   readonly name?: string;
   /** How its contractions are computed, whatever the caller's `precision`; the caller's by default. */
@@ -29,23 +37,31 @@ export interface Jitted<A extends readonly unknown[], R> {
 /**
  * Compiles a function of tensors into one program. It is traced once for each structure, shape and type of its arguments; numbers, strings
  * and booleans among them are part of the program. `tf.grads` and tidy work inside; variables that it assigns become outputs.
- * On a backend other than `xla`, and inside of a gradient or of another compiled function, it is simply run.
+ * On a backend other than `xla`, and inside of a gradient or of another compiled function, it is simply run. A function that is traced over
+ * and over says so once, with the reason, on the console.
  * A call returns before its program is compiled: its results wait for that where they are read, and `await x.data()` leaves the event loop
  * free meanwhile. What XLA refuses is thrown to those who read.
  *
  * @param body takes and returns tensors in plain objects and arrays. It must not read values.
- * @throws while tracing: if a value is read, a variable is created, or a tensor of an earlier trace is used. When called: if memory to be
- * donated is shared.
+ * @throws while tracing, with the line and the operation: if a value is read, an operation gives a shape that depends on data, or a
+ * tensor of an earlier trace is used; if a variable is created or disposed of. When called: if memory to be donated is shared, or an
+ * argument has been donated before.
  */
 export function jit<A extends readonly unknown[], R>(body: (...args: A) => R, options: JitOptions = {}): Jitted<A, R> {
   const name = options.name ?? (body.name || "a compiled function");
   const { precision: own, deterministic } = options;
   const fn = own === undefined ? body : (...args: A): R => precision(own, () => body(...args));
-  const donate = new Set(options.donate);
+  const [donate, fixed] = [positions(name, "donate", options.donate), positions(name, "static", options.static)];
+  const both = [...donate].filter((i) => fixed.has(i));
+  if (both.length > 0) throw new RangeError(`${name}: argument ${both[0]} is static, so there is nothing to donate`);
   const recordings = new WeakMap<XlaBackend, Map<string, Recording>>();
+  const watch = new RetracingWatch(name);
 
   const lookUp = (backend: XlaBackend, args: A) => {
-    const flat = args.map((arg, i) => flatten(arg, `argument ${i} of ${name}`));
+    const flat = args.map((arg, i): FlatTree => {
+      if (!fixed.has(i)) return flatten(arg, `argument ${i} of ${name}`);
+      return { tensors: [], structure: staticText(arg, `static argument ${i} of ${name}`) };
+    });
     const tensors = flat.flatMap((arg) => arg.tensors);
     const donated = new Set(flat.flatMap((arg, i) => (donate.has(i) ? arg.tensors : [])));
     const types = tensors.map((t) => `${t.dtype}[${t.shape.join()}]`).join();
@@ -54,8 +70,16 @@ export function jit<A extends readonly unknown[], R>(body: (...args: A) => R, op
     if (!known) recordings.set(backend, (known = new Map<string, Recording>()));
     let recording = known.get(signature);
     if (!recording) {
-      recording = { ...record(backend, name, fn, args, tensors, donated), options: { deterministic } };
+      let next = 0;
+      const apply = (standIns: readonly tf.Tensor[]) =>
+        fn(
+          ...(args.map((arg, i) =>
+            fixed.has(i) ? arg : mapLeaves(arg, isTensor, () => standIns[next++]),
+          ) as unknown as A),
+        );
+      recording = { ...record(backend, name, apply, tensors, donated), options: { deterministic } };
       known.set(signature, recording);
+      watch.traced(args, fixed);
     }
     return { recording, tensors, donated };
   };
@@ -97,7 +121,10 @@ function run(
     ? runOver(backend, recording, inputs)
     : backend.defer(recording, inputs);
   const made = infos.map((info) => tf.engine().makeTensorFromTensorInfo(info));
-  for (const tensor of donated) tensor.dispose();
+  if (donated.size > 0) {
+    const site = new CallSite();
+    for (const tensor of donated) backend.giveAway(tensor, () => `${name} at ${site.place()}`);
+  }
   const numTensors = made.length - recording.assigned.length;
   const results = made.slice(0, numTensors);
   recording.assigned.forEach((variable, i) => {
@@ -156,6 +183,12 @@ function countUses(inputs: readonly tf.TensorInfo[]): Map<object, number> {
   const uses = new Map<object, number>();
   for (const { dataId } of inputs) uses.set(dataId, (uses.get(dataId) ?? 0) + 1);
   return uses;
+}
+
+function positions(name: string, option: string, given: readonly number[] = []): ReadonlySet<number> {
+  const wrong = given.find((i) => !Number.isSafeInteger(i) || i < 0);
+  if (wrong !== undefined) throw new RangeError(`${name}: ${option} names argument ${wrong}: positions count from 0`);
+  return new Set(given);
 }
 
 /** The same meaning without compiling. */

@@ -32,13 +32,12 @@ export const isSlot = (node: unknown): node is Slot => node instanceof Slot;
 
 /**
  * Runs a function once on stand-ins for its tensors and keeps what the kernels recorded, as a program.
- * @param tensors the arguments' tensors in order; `donated` are those whose memory results may take.
+ * @param fn the function of its arguments' tensors, in order; `donated` are those whose memory results may take.
  */
 export function record(
   backend: XlaBackend,
   name: string,
-  fn: (...args: never[]) => unknown,
-  args: readonly unknown[],
+  fn: (standIns: readonly tf.Tensor[]) => unknown,
   tensors: readonly tf.Tensor[],
   donated: ReadonlySet<tf.Tensor>,
 ): Recording {
@@ -49,17 +48,21 @@ export function record(
   let recorded = false;
   try {
     const standIns = tensors.map((t) => parameter(tensorType(t)));
-    const traced = mapLeaves(args, isTensor, (_, i) =>
-      engine.makeTensorFromTensorInfo(backend.tensorInfo(standIns[i])),
-    ) as never[];
-    const result = fn(...traced);
-    if (result instanceof Promise)
+    const result = fn(standIns.map((value) => engine.makeTensorFromTensorInfo(backend.tensorInfo(value))));
+    if (result instanceof Promise) {
+      result.catch(() => undefined); // what it fails with comes from the same mistake
       throw new TypeError(`${name} is asynchronous: a compiled function returns tensors, not a promise`);
+    }
     const outputs = flatten(result, `the result of ${name}`).tensors.map((t) => backend.valueFor(t));
     const [created] = variables.created();
     if (created)
       throw new Error(
         `${name} creates the variable ${created.name}: a compiled function would create it only while it is traced; create it outside`,
+      );
+    const [disposed] = variables.disposed();
+    if (disposed)
+      throw new Error(
+        `${name} disposes of the variable ${disposed.name}: a compiled function would do so only while it is traced; do it outside`,
       );
     const assigned = variables.assigned();
     const results = [...outputs, ...assigned.map((variable) => backend.valueFor(variable))];

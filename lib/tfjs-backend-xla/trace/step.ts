@@ -113,10 +113,10 @@ export function traceStep<R>(
   try {
     try {
       withoutTape(() => keepValues(order === 0 ? plain() : pullBack(order)));
-      const [changed] = [...variables.created(), ...variables.assigned()];
+      const [changed] = [...variables.created(), ...variables.assigned(), ...variables.disposed()];
       if (changed)
         throw new Error(
-          `${name} creates or assigns the variable ${changed.name}: it would happen once, while it is traced; carry a tensor instead`,
+          `${name} creates, assigns or disposes of the variable ${changed.name}: it would happen once, while it is traced; carry a tensor instead`,
         );
     } finally {
       variables.restore();

@@ -34,6 +34,14 @@ export function flatten(tree: unknown, root = "argument"): FlatTree {
   return { tensors, structure: visit(tree, root) };
 }
 
+/** Paths to a tree's leaves, and what they are: a tensor's type and shape, another value's text. */
+export function leavesOf(tree: unknown, root: string): [path: string, text: string][] {
+  if (isTensor(tree)) return [[root, `${tree.dtype} [${tree.shape.join(", ")}]`]];
+  if (Array.isArray(tree)) return tree.flatMap((child, i) => leavesOf(child, `${root}[${i}]`));
+  if (isPlainObject(tree)) return Object.entries(tree).flatMap(([key, child]) => leavesOf(child, `${root}.${key}`));
+  return [[root, typeof tree === "string" ? JSON.stringify(tree) : String(tree)]];
+}
+
 /** The tree with its leaves of one class, in order, replaced. */
 export function mapLeaves<L>(
   tree: unknown,
@@ -52,7 +60,8 @@ export function mapLeaves<L>(
 
 export const isTensor = (node: unknown): node is tf.Tensor => node instanceof tf.Tensor;
 
-function isPlainObject(node: unknown): node is Record<string, unknown> {
+/** Whether a value is an object literal. */
+export function isPlainObject(node: unknown): node is Record<string, unknown> {
   if (typeof node !== "object" || node === null) return false;
   const prototype: unknown = Object.getPrototypeOf(node);
   // objects of a notebook's cells come from another realm, whose Object.prototype is another object

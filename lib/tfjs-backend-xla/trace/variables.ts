@@ -22,10 +22,18 @@ export class VariableSnapshot {
     return registered().filter((variable) => !this.dataIds.has(variable));
   }
 
+  /** Variables that have been disposed of since. */
+  disposed(): tf.Variable[] {
+    return [...this.dataIds.keys()].filter((variable) => variable.isDisposed);
+  }
+
   /** Makes the variables what they were. */
   restore(): void {
     for (const variable of this.created()) variable.dispose();
-    for (const [variable, dataId] of this.dataIds) if (variable.dataId !== dataId) reassign(variable, dataId);
+    for (const [variable, dataId] of this.dataIds) {
+      if (variable.isDisposed) revive(variable, dataId);
+      else if (variable.dataId !== dataId) reassign(variable, dataId);
+    }
   }
 
   /** Lets go of the data. To be called once. */
@@ -34,10 +42,20 @@ export class VariableSnapshot {
   }
 }
 
+function revive(variable: tf.Variable, dataId: object): void {
+  Object.assign(variable, { isDisposedInternal: false, dataId });
+  tf.engine().state.registeredVariables[variable.name] = variable;
+  countTensor(variable);
+}
+
 /** Points a variable back at the data it had before it was assigned to. */
 function reassign(variable: tf.Variable, dataId: object): void {
   tf.engine().disposeTensor(variable);
   variable.dataId = dataId;
+  countTensor(variable);
+}
+
+function countTensor(variable: tf.Variable): void {
   const backend = null as unknown as tf.KernelBackend; // as Variable.assign does: the data's own backend
   tf.engine().incRef(variable, backend);
 }
