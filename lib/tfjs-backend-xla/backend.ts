@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { DeviceBuffer, Executable } from "./pjrt";
 import { literal, parameter, printModule, reshape, sizeOf, splat, type Value } from "./stablehlo";
-import { deviceType, ELEMENT_TYPE, tensorDType, TFJS_TYPE, type TensorDType } from "./trace/dtypes";
+import { deviceType, tensorDType, TFJS_TYPE, type TensorDType } from "./trace/dtypes";
 import type { XlaDevice } from "./trace/device";
 import { CallSite } from "./trace/call-site";
 import { DeferredCalls, type Program } from "./trace/deferred";
@@ -40,7 +40,8 @@ const MAX_PENDING = 4096;
 
 /**
  * A TensorFlow.js backend that records kernels as StableHLO and computes what is read, as one program compiled by XLA.
- * Memory follows tfjs's dispose and tidy exactly: a buffer goes when no tensor, and nothing that is still to be computed, needs it.
+ * Memory follows tfjs's dispose and tidy exactly: a buffer goes when no tensor, and nothing that is still to be computed, needs it. What
+ * is dropped without being disposed of goes when it is collected.
  */
 export class XlaBackend extends tf.KernelBackend {
   readonly #entries = new tf.DataStorage<Entry>(this, tf.engine());
@@ -54,6 +55,13 @@ export class XlaBackend extends tf.KernelBackend {
   readonly #givenAway = new WeakMap<object, () => string>();
   /** Programs that reads wait for while they are compiled. */
   readonly #compiling = new Set<Work>();
+
+  /** Tensors that were collected without having been disposed of: what they held goes as if they had been. */
+  readonly #dropped = new FinalizationRegistry<Entry>((entry) => {
+    this.#numDropped++;
+    this.#letGo(entry);
+  });
+  #numDropped = 0;
 
   constructor(readonly device: XlaDevice) {
     super();
@@ -94,7 +102,9 @@ export class XlaBackend extends tf.KernelBackend {
     this.#graph.hold(value);
     try {
       await this.#compute([value]);
-      return this.#graph.hostOf(value)?.slice() ?? ((await this.#graph.bufferOf(value)!.toHost()) as HostArray);
+      return (
+        this.#graph.hostOf(value)?.slice() ?? ((await this.device.read(this.#graph.bufferOf(value)!)) as HostArray)
+      );
     } finally {
       this.#graph.release(value);
     }
@@ -105,7 +115,7 @@ export class XlaBackend extends tf.KernelBackend {
     if (entry.strings) return entry.strings;
     const value = this.#origin(entry.value!);
     this.#computeSync([value]);
-    return this.#graph.hostOf(value)?.slice() ?? (this.#graph.bufferOf(value)!.toHostSync() as HostArray);
+    return this.#graph.hostOf(value)?.slice() ?? (this.device.readSync(this.#graph.bufferOf(value)!) as HostArray);
   }
 
   override disposeData(dataId: object, force = false): boolean {
@@ -114,8 +124,8 @@ export class XlaBackend extends tf.KernelBackend {
     entry.refCount--;
     if (!force && entry.refCount > 0) return false;
     this.#entries.delete(dataId);
-    this.#pending.delete(entry);
-    if (entry.value) this.#graph.release(entry.value, true);
+    this.#dropped.unregister(entry);
+    this.#letGo(entry);
     return true;
   }
 
@@ -128,7 +138,7 @@ export class XlaBackend extends tf.KernelBackend {
   }
 
   override numDataIds(): number {
-    return this.#entries.numDataIds();
+    return this.#entries.numDataIds() - this.#numDropped;
   }
 
   override memory(): { unreliable: boolean } {
@@ -285,7 +295,8 @@ export class XlaBackend extends tf.KernelBackend {
     for (const value of values) this.#graph.hold(value);
     try {
       await this.#compute(values);
-      for (const value of values) await this.#graph.bufferOf(value)?.ready();
+      for (const buffer of values.map((value) => this.#graph.bufferOf(value)))
+        if (buffer) await this.device.ready(buffer);
     } finally {
       for (const value of values) this.#graph.release(value);
     }
@@ -365,9 +376,7 @@ export class XlaBackend extends tf.KernelBackend {
   #upload(value: Value): DeviceBuffer {
     const buffer = this.#graph.bufferOf(value);
     if (buffer) return buffer;
-    const host = this.#graph.hostOf(value)!;
-    const type = ELEMENT_TYPE[tensorDType(value.type.dtype)];
-    const made = this.device.client.bufferFromHost(host, type, value.type.shape);
+    const made = this.device.upload(this.#graph.hostOf(value)!, value.type);
     this.#graph.bind(value, made);
     return made;
   }
@@ -376,7 +385,14 @@ export class XlaBackend extends tf.KernelBackend {
     entry.value = value;
     this.#entries.set(dataId, entry);
     this.#graph.hold(value, true);
+    if (!entry.trace) this.#dropped.register(dataId, entry, entry);
     return entry;
+  }
+
+  /** A tensor's data is needed by that tensor no more. */
+  #letGo(entry: Entry): void {
+    this.#pending.delete(entry);
+    if (entry.value) this.#graph.release(entry.value, true);
   }
 
   /** A tensor's value inside of a trace: its own, or the parameter that stands for it there. */

@@ -21,5 +21,6 @@ export * from "./control";
 export { DEVICE_KINDS, openDevice, XlaDevice, type DeviceKind, type ProgramOptions } from "./trace/device";
 export * from "./fused";
 export { precision, PRECISIONS, type Precision } from "./precision";
+export { OutOfMemoryError } from "./trace/out-of-memory";
 export * as random from "./random";
 export { findPlugin, keepFreedMemory, loadPlugin, PjrtError, PluginError } from "./pjrt";

@@ -2,7 +2,7 @@ import type { Api, PreparedCall } from "./api";
 import { DeviceBuffer } from "./buffer";
 import { Device } from "./device";
 import { Executable } from "./executable";
-import { Handle } from "./handle";
+import { Handle, type Contents } from "./handle";
 import { Lane } from "./lane";
 import { readPointers, Struct } from "./memory";
 import { encodeCompileOptions, type CompileOptions } from "./options";
@@ -31,6 +31,12 @@ export interface NativeClient {
   readonly executables: Set<Handle>;
   /** Compilations and loads on worker threads, which the client must outlive. */
   readonly compiling: Set<Promise<unknown>>;
+}
+
+/** Live buffers of one type and shape. */
+export interface Holding extends Contents {
+  readonly count: number;
+  readonly sizeBytes: number;
 }
 
 /** A connection to the devices of one plugin: compiles programs and holds their data. */
@@ -63,6 +69,19 @@ export class Client {
   /** Buffers that are neither destroyed nor collected. */
   get liveBuffers(): number {
     return this.native.buffers.size;
+  }
+
+  /** What those buffers hold: each type and shape once, with the number of buffers and their bytes together, the most bytes first. */
+  get holdings(): Holding[] {
+    const found = new Map<string, Holding>();
+    for (const { contents } of this.native.buffers) {
+      if (!contents) continue;
+      const key = `${contents.type}[${contents.dims.join()}]`;
+      const { count, sizeBytes } = found.get(key) ?? { count: 0, sizeBytes: 0 };
+      const bytes = elementCount(contents.dims) * ELEMENT_TYPES[contents.type].bytes;
+      found.set(key, { ...contents, count: count + 1, sizeBytes: sizeBytes + bytes });
+    }
+    return [...found.values()].sort((a, b) => b.sizeBytes - a.sizeBytes);
   }
 
   /**
@@ -127,7 +146,8 @@ export class Client {
 
   /** @internal Takes over a native buffer. */
   adopt(buffer: bigint, type: ElementType, dims: readonly number[]): DeviceBuffer {
-    return new DeviceBuffer(this, new Handle(buffer, this.native.buffers, this.#destroyBuffer), type, dims);
+    const handle = new Handle(buffer, this.native.buffers, this.#destroyBuffer, { type, dims });
+    return new DeviceBuffer(this, handle, type, dims);
   }
 
   #adoptExecutable(executable: bigint): Executable {

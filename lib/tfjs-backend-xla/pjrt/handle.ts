@@ -1,3 +1,11 @@
+import type { ElementType } from "./types";
+
+/** What a native buffer holds. */
+export interface Contents {
+  readonly type: ElementType;
+  readonly dims: readonly number[];
+}
+
 /** One native object, freed exactly once. It does not know the JavaScript object that stands for it. */
 export class Handle {
   #address: bigint;
@@ -7,6 +15,8 @@ export class Handle {
     /** The live handles of the same client; this one leaves them when freed. */
     private readonly live: Set<Handle>,
     private readonly release: (address: bigint) => void,
+    /** Of a buffer. */
+    readonly contents?: Contents,
   ) {
     this.#address = address;
     live.add(this);

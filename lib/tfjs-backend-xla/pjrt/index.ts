@@ -14,7 +14,7 @@
  * Native objects are freed by `destroy()`, or some time after they were dropped.
  */
 export { DeviceBuffer } from "./buffer";
-export { Client } from "./client";
+export { Client, type Holding } from "./client";
 export { Device, type MemoryStats } from "./device";
 export { PjrtError, PluginError } from "./errors";
 export { Executable, type ExecutableMemory, type SerializedProgram } from "./executable";

@@ -83,6 +83,7 @@ describe("shape inference", () => {
       () => dotGeneral(f32(2, 3), f32(2, 3), { contract: [[1], [0]] }),
     ],
     ["reduce: tensor<2xf32> has no axes [1]", () => sum(f32(2), [1])],
+    ["constant: tensor<1000000x1000000x1000000xf32> has more elements", () => splat(0, "f32", [1e6, 1e6, 1e6])],
     ["constant: 1.5 is not an integer", () => splat(1.5, "i32")],
     ["constant: 2 values for the shape [3]", () => literal([1, 2], "f32", [3])],
   ])("refuses: %s", (message, build) => {

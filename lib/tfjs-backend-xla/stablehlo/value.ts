@@ -1,4 +1,4 @@
-import type { TensorType } from "./types";
+import { demand, sizeOf, typeText, type TensorType } from "./types";
 
 /** One operation of a program. Programs are graphs of these: an operation lives as long as something refers to it. */
 export interface Op {
@@ -40,7 +40,12 @@ export function makeOp(
 ): readonly Value[] {
   const results: Value[] = [];
   const op: Op = { name, operands, attributes, regions, captures, results };
-  types.forEach((type, index) => results.push({ type, op, index }));
+  types.forEach((type, index) => {
+    // XLA ends the process where the number of elements overflows
+    const countable = Number.isSafeInteger(sizeOf(type.shape));
+    demand(countable, name, () => `${typeText(type)} has more elements than any memory`);
+    results.push({ type, op, index });
+  });
   return results;
 }
 

@@ -9,9 +9,11 @@ import {
   type CompileOptions,
   type DeviceBuffer,
   type Executable,
+  type TypedArray,
 } from "../pjrt";
 import { parameter, printModule, sameShape, ShapeError, typeText, type TensorType } from "../stablehlo";
 import { ELEMENT_TYPE, tensorDType } from "./dtypes";
+import { demandRoom, explained } from "./out-of-memory";
 
 export const DEVICE_KINDS = ["cpu", "cuda"] as const;
 export type DeviceKind = (typeof DEVICE_KINDS)[number];
@@ -118,6 +120,7 @@ export class XlaDevice {
    * Enqueues an execution. Types and shapes are checked here, since PJRT looks at the number of bytes only: an int32 buffer for an f32
    * parameter would run, and give nonsense.
    * @throws {ShapeError} naming the first argument that does not fit.
+   * @throws {OutOfMemoryError} if the device refuses memory; what it refuses later is thrown where results are read.
    */
   execute(program: Executable, parameters: readonly TensorType[], args: readonly DeviceBuffer[]): DeviceBuffer[] {
     parameters.forEach((type, i) => {
@@ -127,7 +130,40 @@ export class XlaDevice {
         `argument ${i} is a buffer of ${given} [${dims.join(", ")}], the program takes ${typeText(type)}`,
       );
     });
-    return program.execute(args);
+    demandRoom(program);
+    return this.#explained(() => program.execute(args), program, args);
+  }
+
+  /** A host array as a buffer. */
+  upload(host: TypedArray, { dtype, shape }: TensorType): DeviceBuffer {
+    return this.#explained(() => this.client.bufferFromHost(host, ELEMENT_TYPE[tensorDType(dtype)], shape));
+  }
+
+  /** A buffer's elements, once they are computed; blocks until then. */
+  readSync(buffer: DeviceBuffer): TypedArray {
+    return this.#explained(() => buffer.toHostSync());
+  }
+
+  /** Like {@link readSync}; the event loop stays free. */
+  async read(buffer: DeviceBuffer): Promise<TypedArray> {
+    return buffer.toHost().catch((error: unknown) => this.#rethrow(error));
+  }
+
+  /** Waits until a buffer is computed. */
+  async ready(buffer: DeviceBuffer): Promise<void> {
+    return buffer.ready().catch((error: unknown) => this.#rethrow(error));
+  }
+
+  #explained<T>(use: () => T, program?: Executable, args?: readonly DeviceBuffer[]): T {
+    try {
+      return use();
+    } catch (error) {
+      return this.#rethrow(error, program, args);
+    }
+  }
+
+  #rethrow(error: unknown, program?: Executable, args?: readonly DeviceBuffer[]): never {
+    throw explained(error, this.client, program, args);
   }
 
   /** A second buffer with the same data. */
