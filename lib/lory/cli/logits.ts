@@ -4,6 +4,7 @@ import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { jit } from "tfjs-backend-xla";
 import {
+  expertLayers,
   forward,
   importHuggingFace,
   listToParams,
@@ -108,12 +109,13 @@ function sources(result: Pass, params: Params, config: ModelConfig): TensorSourc
     shape: tensor.shape,
     values: () => tensor.data<"float32">(),
   });
+  const layers = expertLayers(config);
   const gradients = new Map(paramsToList(params).map(({ name }, i) => [name, result.grads[i]]));
   const rows = result.grads.length === 0 ? [] : weightTable(config);
   return [
     source("logits", result.logits_BLV),
     source("loss", result.loss),
-    ...result.routing.map((weights_BNE, layer) => source(`routing.${layer}`, weights_BNE)),
+    ...result.routing.map((weights_BNE, i) => source(`routing.${layers[i]}`, weights_BNE)),
     ...rows.flatMap((row) =>
       row.parts.map((part): TensorSource => {
         const gradient = gradients.get(row.name)!;

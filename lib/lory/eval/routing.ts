@@ -2,14 +2,16 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { jit } from "tfjs-backend-xla";
 import type { Corpus } from "../data";
-import { forward, type ModelConfig, type Params } from "../models";
+import { expertLayers, forward, type ModelConfig, type Params } from "../models";
 import { segmentation } from "../moe";
 import { visitWindows, type EvaluationOptions } from "./held-out";
 
 /** Mean routing weights on held-out text. */
 export interface RoutingByDomain {
   readonly domains: string[];
-  /** Layer by domain by expert; the weights of a layer and a domain sum to 1. */
+  /** The layers with experts, counted from 0. */
+  readonly layers: number[];
+  /** By those layers, domain and expert; the weights of a layer and a domain sum to 1. */
   readonly weights: number[][][];
 }
 
@@ -34,12 +36,13 @@ export async function routingByDomain(
   corpus: Corpus,
   options: EvaluationOptions = {},
 ): Promise<RoutingByDomain> {
-  const { contextLength, numExperts, numLayers } = config;
+  const { contextLength, numExperts } = config;
+  const layers = expertLayers(config);
   const segmentLength = config.routingMode === "whole_sequence" ? contextLength : config.segmentLength;
   if (numExperts === 0) throw new Error("the model is dense (numExperts is 0): it has no routing weights");
   const { count, length, lastLength } = segmentation(contextLength, segmentLength);
   const domains = corpus.domains.map(({ name }) => name);
-  const weights = Array.from({ length: numLayers }, () => domains.map(() => new Array<number>(numExperts).fill(0)));
+  const weights = layers.map(() => domains.map(() => new Array<number>(numExperts).fill(0)));
   for (const [d, domain] of domains.entries()) {
     const windows = await visitWindows(corpus, domain, config, options, async (tokens_BM, rows) => {
       const perLayer = layerWeights(params, tokens_BM, config);
@@ -54,5 +57,5 @@ export async function routingByDomain(
     });
     for (const layer of weights) layer[d] = layer[d].map((sum) => sum / (windows * contextLength));
   }
-  return { domains, weights };
+  return { domains, layers, weights };
 }

@@ -12,6 +12,8 @@ export const CONFIG_KEYS = {
   numLayers: "num_hidden_layers",
   numHeads: "num_attention_heads",
   numExperts: "num_experts",
+  expertLayerStep: "decoder_sparse_step",
+  denseLayers: "mlp_only_layers",
   segmentLength: "segment_length",
   routingMode: "routing_mode",
   firstSegmentRule: "first_segment_rule",
@@ -21,4 +23,6 @@ export const CONFIG_KEYS = {
 } as const satisfies Record<keyof ModelConfig, string>;
 
 /** Keys that a dense model does not have. */
-export const EXPERT_KEYS = ["numExperts", "segmentLength", "routingMode", "firstSegmentRule"] as const;
+export const EXPERT_KEYS = [
+  ...(["numExperts", "expertLayerStep", "denseLayers", "segmentLength", "routingMode", "firstSegmentRule"] as const),
+] as const;

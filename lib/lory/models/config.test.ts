@@ -60,6 +60,11 @@ test.each<[unknown, string]>([
   [{ normEps: 0 }, "normEps is 0: expected a finite number above 0"],
   [{ ropeTheta: [10000] }, "ropeTheta is [10000]"],
   [{ initStd: NaN }, "initStd is NaN"],
+  [{ expertLayerStep: 0 }, "expertLayerStep is 0: expected an integer of at least 1"],
+  [{ denseLayers: [1, 1] }, "denseLayers is [1,1]: expected a list of layers"],
+  [{ denseLayers: 1 }, "denseLayers is 1: expected a list of layers"],
+  [{ denseLayers: [4] }, "denseLayers names layer 4, numLayers is 4"],
+  [{ numExperts: 2, expertLayerStep: 5 }, "numExperts is 2, and no layer has experts: expertLayerStep is 5"],
   [{ routingMode: "suffix" }, 'routingMode is "suffix": expected one of "causal_segment", "running_mean", "prefix"'],
   [{ firstSegmentRule: "none" }, 'firstSegmentRule is "none": expected one of "own_stop_gradient", "uniform"'],
   [

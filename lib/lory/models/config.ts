@@ -1,5 +1,6 @@
 import { nearestName, refuseUnknownKeys } from "./refuse-unknown";
 import { FIRST_SEGMENT_RULES, MODES_WITH_FIRST_RULE, SEGMENT_ROUTING_MODES } from "../moe";
+import { expertLayers } from "./expert-layers";
 import { llamaFfnWidth, PRESETS, PRESET_NAMES, type ModelConfig, type PresetName } from "./presets";
 
 export type { ModelConfig } from "./presets";
@@ -22,6 +23,14 @@ const isOneOf =
   (value) =>
     names.some((name) => name === value) ? undefined : `one of ${names.map((name) => `"${name}"`).join(", ")}`;
 
+function isLayers(value: unknown): value is readonly number[] {
+  return (
+    Array.isArray(value) &&
+    value.every((layer) => isInteger(0)(layer) === undefined) &&
+    new Set(value).size === value.length
+  );
+}
+
 /** What each value must be by itself. */
 const CHECKS = {
   vocabSize: isInteger(1),
@@ -31,6 +40,8 @@ const CHECKS = {
   numLayers: isInteger(1),
   numHeads: isInteger(1),
   numExperts: isInteger(0),
+  expertLayerStep: isInteger(1),
+  denseLayers: (value) => (isLayers(value) ? undefined : "a list of layers, each counted from 0 and named once"),
   segmentLength: isInteger(1),
   routingMode: isOneOf(SEGMENT_ROUTING_MODES),
   firstSegmentRule: isOneOf(FIRST_SEGMENT_RULES),
@@ -77,7 +88,9 @@ export function modelConfig(input: ModelConfigInput = {}): ModelConfig {
     if (expected !== undefined) throw new Error(`${key} is ${shown(config[key])}: expected ${expected}`);
   }
   checkTogether(config);
-  return Object.freeze(config);
+  // Equal configurations are to be the same text: a run is known by it.
+  const denseLayers = Object.freeze([...config.denseLayers].sort((a, b) => a - b));
+  return Object.freeze({ ...config, denseLayers });
 }
 
 /** What values must be to one another. */
@@ -96,6 +109,15 @@ function checkTogether(config: ModelConfig): void {
   if (segmentLength > contextLength) {
     throw new Error(
       `segmentLength is ${segmentLength}, contextLength ${contextLength}: a segment cannot be longer than the context`,
+    );
+  }
+  const beyond = config.denseLayers.find((layer) => layer >= config.numLayers);
+  if (beyond !== undefined) {
+    throw new Error(`denseLayers names layer ${beyond}, numLayers is ${config.numLayers}: layers are counted from 0`);
+  }
+  if (config.numExperts > 0 && expertLayers(config).length === 0) {
+    throw new Error(
+      `numExperts is ${config.numExperts}, and no layer has experts: expertLayerStep is ${config.expertLayerStep}, denseLayers [${config.denseLayers.join(", ")}]`,
     );
   }
   if (firstSegmentRule !== "own_stop_gradient" && !MODES_WITH_FIRST_RULE.includes(routingMode)) {

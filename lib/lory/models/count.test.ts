@@ -62,6 +62,18 @@ test.each(["learned_prior", "dense_expert"] as const)("%s adds what is counted",
   expect(countParameters(config).total - countParameters(tinyConfig()).total).toBe(config.numLayers * added);
 });
 
+test("experts in every second layer are counted there only", async () => {
+  await useTestBackend();
+  const config = tinyConfig({ numLayers: 3, expertLayerStep: 2 });
+  const list = paramsToList(initParams(config, 0));
+  expect(list.reduce((sum, { tensor }) => sum + tensor.size, 0)).toBe(countParameters(config).total);
+  expect(list.filter(({ name }) => name.endsWith("router_DE")).map(({ name }) => name)).toEqual([
+    "layers.1.ffn.router_DE",
+  ]);
+  const all = flopsPerToken({ ...config, expertLayerStep: 1 });
+  expect(flopsPerToken(config).merge * 3).toBeCloseTo(all.merge, 9);
+});
+
 test("a merge a sequence costs a segment's share of it", () => {
   const [lory, whole] = [{}, { routingMode: "whole_sequence" } as const].map((keys) =>
     flopsPerToken({ ...PRESETS["0.3b-8e"], ...keys }),

@@ -1,4 +1,5 @@
 import type { ModelConfig } from "./config";
+import { expertLayers } from "./expert-layers";
 
 /** Numbers of parameters. */
 export interface ParameterCount {
@@ -17,18 +18,19 @@ export interface ParameterCount {
 export function countParameters(config: ModelConfig): ParameterCount {
   const { vocabSize, dModel, dFfn, numLayers, numExperts, firstSegmentRule } = config;
   const ffn = 3 * dModel * dFfn;
-  const prior = numExperts > 0 && firstSegmentRule === "learned_prior" ? numExperts : 0;
-  const firstFfns = numExperts > 0 && firstSegmentRule === "dense_expert" ? 1 : 0;
-  const outsideExperts = 4 * dModel ** 2 + 2 * dModel + dModel * numExperts + prior;
+  const routed = expertLayers(config).length;
+  const router = dModel * numExperts + (firstSegmentRule === "learned_prior" ? numExperts : 0);
+  const ffnsOfBank = numExperts + (firstSegmentRule === "dense_expert" ? 1 : 0);
+  const attentionAndNorms = numLayers * (4 * dModel ** 2 + 2 * dModel);
   const embedding = vocabSize * dModel;
   const head = vocabSize * dModel + dModel;
-  const blocks = numLayers * (outsideExperts + (Math.max(1, numExperts) + firstFfns) * ffn);
+  const blocks = attentionAndNorms + (numLayers - routed) * ffn + routed * (router + ffnsOfBank * ffn);
   return {
     total: embedding + blocks + head,
     embedding,
     head,
     blocks,
-    active: embedding + numLayers * (outsideExperts + ffn) + head,
+    active: embedding + attentionAndNorms + numLayers * ffn + routed * router + head,
   };
 }
 
@@ -58,7 +60,7 @@ export function flopsPerToken(config: ModelConfig): FlopsPerToken {
   const attention = numLayers * (8 * dModel ** 2 + 2 * dModel * (contextLength + 1));
   const ffn = numLayers * 6 * dModel * dFfn;
   const perMerge = 2 * dModel * numExperts + 6 * numExperts * dModel * dFfn;
-  const merge = (numLayers * merges * perMerge) / contextLength;
+  const merge = (expertLayers(config).length * merges * perMerge) / contextLength;
   const head = 2 * dModel * vocabSize;
   const forward = attention + ffn + merge + head;
   return { attention, ffn, merge, head, forward, training: 3 * forward };

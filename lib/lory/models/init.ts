@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { random } from "tfjs-backend-xla";
 import type { FirstSegmentParams } from "../moe";
 import type { ModelConfig } from "./config";
+import { hasExperts } from "./expert-layers";
 import type { FfnParams, LayerParams, Params } from "./params";
 
 /**
@@ -25,20 +26,20 @@ export function initParams(config: ModelConfig, seed: number): Params {
     }
     return {};
   };
-  const ffn = (): FfnParams =>
-    E === 0
-      ? { gateUp_DG: draw(D, 2 * F), down_FD: draw(F, D) }
-      : { router_DE: draw(D, E), gateUp_EDG: draw(E, D, 2 * F), down_EFD: draw(E, F, D), ...forFirstSegment() };
-  const layer = (): LayerParams => ({
+  const ffn = (layer: number): FfnParams =>
+    hasExperts(config, layer)
+      ? { router_DE: draw(D, E), gateUp_EDG: draw(E, D, 2 * F), down_EFD: draw(E, F, D), ...forFirstSegment() }
+      : { gateUp_DG: draw(D, 2 * F), down_FD: draw(F, D) };
+  const layer = (index: number): LayerParams => ({
     attnNorm_D: tf.ones([D]),
     qkv_DQ: draw(D, 3 * D),
     out_DD: draw(D, D),
     ffnNorm_D: tf.ones([D]),
-    ffn: ffn(),
+    ffn: ffn(index),
   });
   return {
     embed_VD: draw(V, D),
-    layers: Array.from({ length: config.numLayers }, layer),
+    layers: Array.from({ length: config.numLayers }, (_, index) => layer(index)),
     norm_D: tf.ones([D]),
     head_DV: draw(D, V),
   };

@@ -14,6 +14,10 @@ export interface ModelConfig {
   readonly numHeads: number;
   /** E; 0 is a dense FFN in every layer. */
   readonly numExperts: number;
+  /** Every n-th layer has experts: 1 is all of them, 2 the second, the fourth and so on. */
+  readonly expertLayerStep: number;
+  /** Layers, counted from 0, that keep a dense FFN all the same. */
+  readonly denseLayers: readonly number[];
   /** T, tokens a segment. */
   readonly segmentLength: number;
   /** How the routing weights of a layer come about. */
@@ -41,6 +45,8 @@ type Size = Pick<
 const preset = (size: Size, numExperts: number): ModelConfig => ({
   ...size,
   numExperts,
+  expertLayerStep: 1,
+  denseLayers: [],
   routingMode: "causal_segment",
   firstSegmentRule: "own_stop_gradient",
   normEps: 1e-5,

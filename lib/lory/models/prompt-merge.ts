@@ -23,9 +23,11 @@ export function mergeForPrompt(
 ): Params {
   const ffns = tf.tidy(() => {
     const { routing } = forward(params, tokens_BL, config, { mode: "prompt", promptLength_B });
-    return params.layers.map(({ ffn }, i) => {
+    const weights = routing.values();
+    return params.layers.map(({ ffn }) => {
       if (!("router_DE" in ffn)) return ffn;
-      return mergeExperts(ffn, tf.reshape(routing[i], [tokens_BL.shape[0], -1]));
+      const weights_B1E = weights.next().value!;
+      return mergeExperts(ffn, tf.reshape(weights_B1E, [tokens_BL.shape[0], -1]));
     });
   });
   return { ...params, layers: params.layers.map((layer, i): LayerParams => ({ ...layer, ffn: ffns[i] })) };

@@ -9,7 +9,7 @@ export interface ReferenceOptions {
   /** Routes each row by its own first tokens, as many as given here; without it, segments are routed causally. */
   readonly promptLength_B?: readonly number[];
   /**
-   * By row and layer: the weights that segment 1 uses, in place of what its own mean gives. Central differences need
+   * By row and layer with experts: the weights that segment 1 uses, in place of what its own mean gives. Central differences need
    * them: where segment 1 routes itself without gradient, the gradient takes its weights as constants.
    */
   readonly firstWeights_BYE?: readonly (readonly Row[])[];
@@ -17,7 +17,7 @@ export interface ReferenceOptions {
 
 export interface ReferenceOutput {
   readonly logits_BLV: Row[][];
-  /** By row, layer and segment. */
+  /** By row, layer with experts, and segment. */
   readonly routing_BYNE: Row[][][];
 }
 
@@ -98,7 +98,8 @@ function forwardRow(
     x_LD = x_LD.map((x_D, l) => add(x_D, attended_LD[l]));
 
     const h_LD = x_LD.map((x_D) => rmsNorm(x_D, of("ffnNorm_D"), config.normEps));
-    if (E === 0) {
+    const isDense = E === 0 || (y + 1) % config.expertLayerStep !== 0 || config.denseLayers.includes(y);
+    if (isDense) {
       const [gateUp, down] = [of("ffn.gateUp_DG"), of("ffn.down_FD")];
       x_LD = x_LD.map((x_D, l) => add(x_D, swiglu(h_LD[l], gateUp, down, F)));
       continue;
@@ -116,7 +117,8 @@ function forwardRow(
     const weights_NE: Row[] = [];
     for (let start = 0; start < h_LD.length; start += T) {
       const read = promptLength === undefined ? routedBy(h_LD, start, T, config) : h_LD.slice(0, promptLength);
-      const weights_E = firstWeights_YE !== undefined && start === 0 ? firstWeights_YE[y] : decide(read);
+      const weights_E =
+        firstWeights_YE !== undefined && start === 0 ? firstWeights_YE[routing_YNE.length] : decide(read);
       weights_NE.push(weights_E);
       // Eq. 2: theta = sum_e weights_e theta_e, for this segment.
       const isOwn = firstHasOwnFfn && start === 0;

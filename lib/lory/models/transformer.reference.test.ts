@@ -43,6 +43,8 @@ test.each<[string, Partial<ModelConfig>, number, number]>([
   ["uniform first segment", { firstSegmentRule: "uniform" }, 2, 10],
   ["learned prior", { firstSegmentRule: "learned_prior", routingMode: "running_mean" }, 2, 10],
   ["dense first segment", { firstSegmentRule: "dense_expert" }, 2, 10],
+  ["experts in every second layer", { numLayers: 3, expertLayerStep: 2 }, 2, 10],
+  ["experts in all layers but one", { numLayers: 3, denseLayers: [1] }, 2, 10],
   ["dense first and only segment", { firstSegmentRule: "dense_expert" }, 2, 3],
 ])("forward and loss equal the float64 reference: %s", (_, keys, batch, length) => {
   compareForward(tinyConfig(keys), batch, length, 17);
@@ -89,6 +91,7 @@ test.each<[string, Partial<ModelConfig>, number]>([
   ["uniform first segment", { numLayers: 1, firstSegmentRule: "uniform" }, 10],
   ["learned prior", { numLayers: 1, firstSegmentRule: "learned_prior" }, 10],
   ["dense first segment", { numLayers: 1, firstSegmentRule: "dense_expert" }, 10],
+  ["experts in one layer of two", { denseLayers: [0] }, 10],
 ])("gradients of every parameter equal central differences of the reference: %s", (_, keys, length) => {
   const config = tinyConfig(keys);
   const params = randomParams(config, 23);

@@ -20,7 +20,7 @@ import type { FfnParams, LayerParams, Params } from "./params";
 /** What a forward pass returns. */
 export type ForwardOutput = {
   logits_BLV: tf.Tensor3D;
-  /** The routing weights of each layer, [B, N, E] (N = 1 for prompt routing); empty without routers. */
+  /** The routing weights of each layer with experts, [B, N, E] (N = 1 where a row is merged once). */
   routing: tf.Tensor3D[];
 };
 

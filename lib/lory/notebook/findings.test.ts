@@ -90,9 +90,9 @@ describe("routingDistances", () => {
         [0.3, 0.7],
       ],
     ];
-    const said = routingFindings({ domains: ["prose", "code"], weights });
+    const said = routingFindings({ domains: ["prose", "code"], layers: [1, 3], weights });
     expect(said).toContain("from the bottom layer to the top: 0.000, 0.600.");
-    expect(said).toContain("0.900 (layer 1, prose, expert 0); uniform routing would give 0.500");
+    expect(said).toContain("0.900 (layer 3, prose, expert 0); uniform routing would give 0.500");
   });
 });
 

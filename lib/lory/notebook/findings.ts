@@ -93,12 +93,13 @@ export function routingDistances(weights: readonly (readonly (readonly number[])
 /** What the routing weights show, in sentences made from the numbers. */
 export function routingFindings(routing: {
   readonly domains: readonly string[];
+  readonly layers: readonly number[];
   readonly weights: readonly (readonly (readonly number[])[])[];
 }): string {
   const distances = routingDistances(routing.weights);
   const cells = routing.weights.flatMap((weights_DE, layer) =>
     weights_DE.flatMap((row, d) =>
-      row.map((weight, expert) => ({ layer, domain: routing.domains[d], expert, weight })),
+      row.map((weight, expert) => ({ layer: routing.layers[layer], domain: routing.domains[d], expert, weight })),
     ),
   );
   const top = cells.reduce((a, b) => (b.weight > a.weight ? b : a));

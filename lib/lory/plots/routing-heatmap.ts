@@ -4,13 +4,15 @@ import { axis, note, paperLayout, SEQUENTIAL_SCALE, STYLE } from "./style";
 /** Mean routing weights of a model on text of each domain. */
 export interface DomainRouting {
   readonly domains: readonly string[];
+  /** What the rows of `weights` are called: the model's layers with experts, counted from 0; default: 0, 1, ... */
+  readonly layers?: readonly number[];
   /** Layer by domain by expert; the weights of a layer and a domain sum to 1. */
   readonly weights: readonly (readonly (readonly number[])[])[];
 }
 
 export interface RoutingHeatmapOptions {
   readonly title?: string;
-  /** Layers to draw, counted from 0; default: the bottom, the middle and the top one. */
+  /** Layers to draw, by their place in `weights`; default: the bottom, the middle and the top one. */
   readonly layers?: readonly number[];
 }
 
@@ -32,6 +34,7 @@ export function routingHeatmap(routing: DomainRouting, options: RoutingHeatmapOp
     if (!(layer in weights))
       throw new RangeError(`layer ${layer} was asked for; layers 0 to ${weights.length - 1} are there`);
   }
+  const nameOf = (layer: number): number => routing.layers?.[layer] ?? layer;
   const experts = weights[0]?.[0]?.length ?? 0;
   const largest = Math.max(...layers.flatMap((layer) => weights[layer].flat()));
   const gap = 0.03;
@@ -85,13 +88,13 @@ export function routingHeatmap(routing: DomainRouting, options: RoutingHeatmapOp
       },
     },
     annotations: layers.map((layer, panel) =>
-      note(`layer ${layer}${place(layer, weights.length)}`, from(panel) + width / 2, 1.01, {
+      note(`layer ${nameOf(layer)}${place(layer, weights.length)}`, from(panel) + width / 2, 1.01, {
         font: { size: STYLE.fontSize },
       }),
     ),
     ...Object.fromEntries(axes.flat()),
   });
-  return { data: layers.map((layer, panel) => cells(domains, weights[layer], layer, panel)), layout };
+  return { data: layers.map((layer, panel) => cells(domains, weights[layer], nameOf(layer), panel)), layout };
 }
 
 function place(layer: number, numLayers: number): string {

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { expectClose } from "tfjs-backend-xla/testing";
-import type { ModelConfig } from "../models";
+import { expertLayers, type ModelConfig } from "../models";
 import { referenceForward, referenceLossNats, referenceParams } from "../models/reference";
 import { compiledForwardAndLoss } from "./compiled";
 import { randomParams, randomTokens, tokenTensor } from "./random-model";
@@ -21,7 +21,7 @@ export function compareForward(config: ModelConfig, batch: number, length: numbe
     const expected = referenceForward(referenceParams(params), tokens_BL, config);
     const actual = compiledForwardAndLoss(params, tokenTensor(tokens_BM), config);
     expectClose(actual.logits_BLV, expected.logits_BLV, FORWARD);
-    const layers = config.numExperts === 0 ? 0 : config.numLayers;
+    const layers = expertLayers(config).length;
     if (actual.routing.length !== layers) throw new Error(`${actual.routing.length} routed layers: expected ${layers}`);
     actual.routing.forEach((weights_BNE, y) => {
       expectClose(

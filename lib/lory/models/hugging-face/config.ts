@@ -90,7 +90,7 @@ export function fromHuggingFaceConfig(json: Json, file: string): ModelConfig {
 /** Keys that may be missing, by model type: transformers writes only what differs from its defaults. */
 const OPTIONAL = {
   llama: ["initStd", "ropeTheta", "normEps", ...EXPERT_KEYS],
-  lory: ["initStd", "ropeTheta", "normEps", "routingMode", "firstSegmentRule"],
+  lory: ["initStd", "ropeTheta", "normEps", "routingMode", "firstSegmentRule", "expertLayerStep", "denseLayers"],
 } as const;
 
 /** LlamaConfig's defaults for keys that may be missing, and the paper's for Lory's. */
@@ -100,6 +100,8 @@ const LLAMA_DEFAULTS = {
   normEps: 1e-6,
   routingMode: "causal_segment",
   firstSegmentRule: "own_stop_gradient",
+  expertLayerStep: 1,
+  denseLayers: [],
 } as const;
 
 /** Newer files keep the rotary settings in an object of their own. */

@@ -41,6 +41,7 @@ describe("a directory that was exported", () => {
     ["Lory", {}],
     ["one expert", { numExperts: 1 }],
     ["a learned prior", { firstSegmentRule: "learned_prior", routingMode: "running_mean" }],
+    ["experts in some layers", { numLayers: 4, expertLayerStep: 2, denseLayers: [3] }],
     ["a dense first segment", { firstSegmentRule: "dense_expert" }],
   ])("gives back the same weights and configuration: %s", async (_, keys) => {
     const config = tinyConfig(keys);

@@ -24,12 +24,16 @@ class LoryConfig(LlamaConfig):
         segment_length=256,
         routing_mode="causal_segment",
         first_segment_rule="own_stop_gradient",
+        decoder_sparse_step=1,
+        mlp_only_layers=(),
         **kwargs,
     ):
         self.num_experts = num_experts
         self.segment_length = segment_length
         self.routing_mode = routing_mode
         self.first_segment_rule = first_segment_rule
+        self.decoder_sparse_step = decoder_sparse_step
+        self.mlp_only_layers = list(mlp_only_layers)
         kwargs["use_cache"] = False
         super().__init__(**kwargs)
 
@@ -130,8 +134,9 @@ class LoryForCausalLM(LlamaForCausalLM):
 
     def __init__(self, config):
         super().__init__(config)
-        for layer in self.model.layers:
-            layer.mlp = LoryMLP(config)
+        for index, layer in enumerate(self.model.layers):
+            if (index + 1) % config.decoder_sparse_step == 0 and index not in config.mlp_only_layers:
+                layer.mlp = LoryMLP(config)
         self.post_init()
 
     def _init_weights(self, module):
@@ -140,11 +145,14 @@ class LoryForCausalLM(LlamaForCausalLM):
             module.weight.data.normal_(mean=0.0, std=self.config.initializer_range)
 
     def forward(self, input_ids=None, prompt_length=None, **kwargs):
-        for layer in self.model.layers:
-            layer.mlp.prompt_length = prompt_length
+        for mlp in self._lory_mlps():
+            mlp.prompt_length = prompt_length
         return super().forward(input_ids=input_ids, **kwargs)
 
     @property
     def routing_weights(self):
-        """The weights of the last forward pass, a tensor [B, N, E] for each layer; N = 1 for a prompt."""
-        return [layer.mlp.routing_weights for layer in self.model.layers]
+        """The weights of the last forward pass, a tensor [B, N, E] for each layer with experts; N = 1 for a prompt."""
+        return [mlp.routing_weights for mlp in self._lory_mlps()]
+
+    def _lory_mlps(self):
+        return [layer.mlp for layer in self.model.layers if isinstance(layer.mlp, LoryMLP)]

@@ -90,6 +90,7 @@ describe.skipIf(!existsSync(python))("transformers", () => {
     { firstSegmentRule: "uniform" },
     { firstSegmentRule: "learned_prior" },
     { firstSegmentRule: "dense_expert" },
+    { numLayers: 3, expertLayerStep: 2 },
     { routingMode: "running_mean", segmentLength: 3 },
     { routingMode: "prefix", segmentLength: 3 },
     { routingMode: "own_segment" },

@@ -1,5 +1,6 @@
 // Shapes: V vocabulary, D model, Q = 3 D, F ffn, G = 2 F, E experts.
 import type { ModelConfig } from "../config";
+import { hasExperts } from "../expert-layers";
 
 /** A tensor of a Hugging Face checkpoint and its place in one of ours. */
 export interface ForeignPart {
@@ -51,8 +52,8 @@ export function weightTable(config: ModelConfig): WeightRow[] {
     matrix(gateUp, bank, D, [[`${foreign}.gate_proj.weight`, F], [`${foreign}.up_proj.weight`, F]]), // prettier-ignore
     matrix(down, bank, F, [[`${foreign}.down_proj.weight`, D]]),
   ];
-  const ffn = (ours: string, mlp: string): WeightRow[] => {
-    if (E === 0) return swiglu(mlp, `${ours}.gateUp_DG`, `${ours}.down_FD`);
+  const ffn = (index: number, ours: string, mlp: string): WeightRow[] => {
+    if (!hasExperts(config, index)) return swiglu(mlp, `${ours}.gateUp_DG`, `${ours}.down_FD`);
     const rows = [
       matrix(`${ours}.router_DE`, [], D, [[`${mlp}.router.weight`, E]]),
       ...swiglu(`${mlp}.experts`, `${ours}.gateUp_EDG`, `${ours}.down_EFD`, [E]),
@@ -74,7 +75,7 @@ export function weightTable(config: ModelConfig): WeightRow[] {
       matrix(`${ours}.qkv_DQ`, [], D, attention),
       matrix(`${ours}.out_DD`, [], D, [[`${theirs}.self_attn.o_proj.weight`, D]]),
       same(`${ours}.ffnNorm_D`, `${theirs}.post_attention_layernorm.weight`, D),
-      ...ffn(`${ours}.ffn`, `${theirs}.mlp`),
+      ...ffn(i, `${ours}.ffn`, `${theirs}.mlp`),
     ];
   };
   return [
