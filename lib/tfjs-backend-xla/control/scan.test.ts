@@ -150,6 +150,21 @@ describe("gradients of scan", () => {
     });
   });
 
+  it("flow to what is closed over through clones of it alone", async () => {
+    await expectSame(() => {
+      const f = (w: tf.Tensor) =>
+        scan(
+          (c: tf.Tensor, x) => {
+            const cloned = tf.clone(w);
+            return [tf.add(tf.mul(c, cloned), tf.mul(tf.clone(cloned), x)), null];
+          },
+          tf.scalar(1),
+          tf.tensor1d([1, 2, 3]),
+        )[0];
+      return [tf.grad(f)(tf.scalar(0.5))];
+    });
+  });
+
   it("flow through nested scans, and through gradients inside of a step", async () => {
     await expectSame(() => {
       const f = (rows: tf.Tensor, w: tf.Tensor) =>

@@ -23,3 +23,18 @@ export const HOST_KERNELS = [
   "StringToHashBucketFast",
   "Unique",
 ] as const;
+
+/** Those of them that return as many elements as the data asks for, which no compiled program can. */
+export const DATA_SHAPED: ReadonlySet<string> = new Set([
+  "NonMaxSuppressionV3",
+  "NonMaxSuppressionV4",
+  "NonMaxSuppressionV5",
+  "RaggedGather",
+  "RaggedRange",
+  "RaggedTensorToTensor",
+  "SparseFillEmptyRows",
+  "SparseReshape",
+  "SparseSegmentMean",
+  "SparseSegmentSum",
+  "Unique",
+]);

@@ -1,7 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { XlaBackend } from "../backend";
 import type { Value } from "../stablehlo";
-import { HOST_KERNELS } from "./host";
+import { CallSite } from "../trace/call-site";
+import { DATA_SHAPED, HOST_KERNELS } from "./host";
 import { KERNELS, type Kernel } from "./index";
 import "@tensorflow/tfjs-backend-cpu";
 
@@ -42,10 +43,7 @@ const touchesHostOnly = (inputs: TensorInfos, attrs: tf.NamedAttrMap | undefined
 function forwarded(name: string, kernel: tf.KernelFunc): tf.KernelFunc {
   return ({ inputs, attrs, backend }) => {
     const xla = backend as XlaBackend;
-    if (xla.trace)
-      throw new Error(
-        `${name} runs on the host, so it cannot be part of a compiled function (${xla.trace.name}): compute it outside and pass the result in`,
-      );
+    if (xla.trace) throw refusal(name, xla.trace.name);
     const cpu = tf.findBackend("cpu");
     const copies: TensorInfos = {};
     for (const [key, info] of Object.entries(inputs)) {
@@ -60,4 +58,11 @@ function forwarded(name: string, kernel: tf.KernelFunc): tf.KernelFunc {
     for (const info of [...Object.values(copies), ...results]) cpu.disposeData(info!.dataId);
     return taken.length === 1 ? taken[0] : taken;
   };
+}
+
+function refusal(kernel: string, traced: string): Error {
+  const why = DATA_SHAPED.has(kernel) ? ", since the shape of what it returns depends on data" : "";
+  return new Error(
+    `${kernel} (at ${new CallSite().place()}) runs on the host${why}: it cannot be part of a compiled function (${traced}); compute it outside and pass the result in`,
+  );
 }

@@ -92,7 +92,28 @@ describe("errors while tracing", () => {
       "later is asynchronous",
     );
     expect(() => jit((x: unknown) => x, { name: "odd" })(new Map())).toThrow("argument 0 of odd is an instance of Map");
-    expect(() => jit((x: tf.Tensor) => tf.cosh(x), { name: "hosted" })(tf.scalar(1))).toThrow(/Cosh runs on the host/);
+    const words = tf.tensor1d(["b", "a"]);
+    expect(() => jit(() => tf.concat([words, words]), { name: "hosted" })()).toThrow(/Concat \(at .*jit-errors\.test\.ts:\d+:\d+\) runs on the host: it cannot be part of a compiled function \(hosted\)/); // prettier-ignore
+  });
+});
+
+describe("an output whose shape depends on data", () => {
+  const x = () => tf.tensor1d([1, 1, 2]);
+
+  it.each<[string, (x: tf.Tensor1D) => unknown]>([
+    ["Unique", (v) => tf.unique(v).values],
+    ["NonMaxSuppressionV3", (v) => tf.image.nonMaxSuppression(tf.stack([v, v, v, v], 1) as tf.Tensor2D, v, 2)],
+  ])("is refused with the line: %s", (kernel, fn) => {
+    expect(() => jit(fn as (v: tf.Tensor) => unknown, { name: "picky" })(x())).toThrow(
+      new RegExp(
+        `^${kernel} \\(at .*jit-errors\\.test\\.ts:\\d+:\\d+\\) runs on the host, since the shape of what it returns depends on data`,
+      ),
+    );
+  });
+
+  it("is refused of functions that read to find it", () => {
+    const mask = tf.tensor1d([1, 0, 1], "bool");
+    expect(() => jit((m: tf.Tensor) => tf.whereAsync(m), { name: "where" })(mask)).toThrow("where is asynchronous");
   });
 });
 
