@@ -165,6 +165,23 @@ describe("gradients of scan", () => {
     });
   });
 
+  it("read what is kept of the inside instead of computing it again, if asked to", async () => {
+    const gradients = (keep: "carries" | "all") => () => {
+      const w = numbers([3, 3], 1);
+      const f = (h: tf.Tensor, xs: tf.Tensor, v: tf.Tensor) => {
+        const [last, ys] = scan(recurrent(tf.mul(w, v)), h, xs, { keep, reverse: true });
+        return tf.add(tf.sum(tf.square(last)), tf.sum(tf.mul(ys, ys)));
+      };
+      return tf.grads(f)([numbers([2, 3], 2), numbers([5, 2, 3], 3), tf.scalar(0.9)]);
+    };
+    await expectSame(gradients("all"));
+    const numTanh = (keep: "carries" | "all") =>
+      jit(gradients(keep))
+        .lower()!
+        .match(/stablehlo\.tanh/g)!.length;
+    expect([numTanh("carries"), numTanh("all")]).toEqual([2, 1]);
+  });
+
   it("flow through nested scans, and through gradients inside of a step", async () => {
     await expectSame(() => {
       const f = (rows: tf.Tensor, w: tf.Tensor) =>

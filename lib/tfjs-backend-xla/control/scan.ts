@@ -1,10 +1,11 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { XlaBackend } from "../backend";
-import type { TensorType } from "../stablehlo";
+import type { TensorType, Value } from "../stablehlo";
 import { applyStep } from "../trace/apply";
 import { tensorType } from "../trace/dtypes";
 import { isSlot, Slot } from "../trace/record";
-import { traceStep } from "../trace/step";
+import { residualsOf } from "../trace/residuals";
+import { traceStep, type StepOf } from "../trace/step";
 import { differentiationOrder } from "../trace/tape";
 import { flatten, isTensor, mapLeaves } from "../trace/tree";
 import { scanPlainly } from "./scan-plainly";
@@ -16,6 +17,11 @@ export interface ScanOptions {
   readonly length?: number;
   /** From the last step to the first: `ys` keeps the order of `xs`. False by default. */
   readonly reverse?: boolean;
+  /**
+   * What a first-order backward pass finds kept of each step: `carries`, from which it computes the step's inside again (about a third more
+   * time, n times the carry in memory), or `all` that it needs of the inside (as an unrolled loop would). `carries` by default.
+   */
+  readonly keep?: "carries" | "all";
   /** How errors call the step; its function's own name by default. */
   readonly name?: string;
 }
@@ -28,8 +34,8 @@ export interface ScanOptions {
  *     const [total, running] = scan((sum: tf.Tensor, x) => { const next = tf.add(sum, x); return [next, next]; }, tf.scalar(0), x_L);
  *
  * Gradients flow to `carry`, to `xs`, and to every tensor and variable that the step closes over, of any order. What the backward
- * loop needs is computed again from the carries before each step, which are the only thing kept (n times the carry). `tf.grads` works
- * inside of the step.
+ * loop needs is computed again from the carries before each step, which are the only thing kept (n times the carry), unless `keep` says
+ * otherwise. `tf.grads` works inside of the step.
  *
  * @param step a function of tensors, called while it is traced: once on `xla`. It must not read values, nor create or assign variables.
  * It returns the next carry (the tree, shapes and types of the carry) and y, a tree of any tensors.
@@ -67,6 +73,9 @@ export function scan<C, X, Y>(
     x: sequences.tensors.map(tensorType).map(({ dtype, shape }): TensorType => ({ dtype, shape: shape.slice(1) })),
   };
   return traceStep(backend, name, types, differentiationOrder(), flatStep, (traced) => {
+    const keepsAll = options.keep === "all" && traced.steps.length === 2;
+    const residuals = keepsAll ? residualsOf(traced.steps[0], traced.steps[1]) : [];
+    const steps = keepsAll ? withResiduals(traced.steps, residuals) : traced.steps;
     const result = applyStep(
       {
         backend,
@@ -75,15 +84,15 @@ export function scan<C, X, Y>(
         closedOver: traced.closedOver,
         numPullBacks: traced.steps.length - 1,
         emit: (depth, carryValues, xValues, captured) => {
-          const step = traced.steps[depth];
-          const { last, ys } = scanValues(step, {
+          const { last, ys } = scanValues(steps[depth], {
             carry: carryValues,
             xs: xValues,
             captured: new Map([...traced.captures.values()].map((inside, i) => [inside, captured[i]])),
             length,
             reverse: (options.reverse ?? false) !== (depth % 2 === 1), // each pull-back runs the other way
           });
-          const numY = depth === traced.steps.length - 1 ? ys.length : ys.length - step.carry.length;
+          const numKept = depth === steps.length - 1 ? 0 : steps[depth].carry.length + residuals.length;
+          const numY = ys.length - numKept;
           return { carry: last, ys: ys.slice(0, numY), before: ys.slice(numY) };
         },
       },
@@ -95,6 +104,15 @@ export function scan<C, X, Y>(
       mapLeaves(y, isSlot, ({ index }) => result.ys[index]),
     ] as [Leaves<C>, Leaves<Y>];
   });
+}
+
+/** The step gives the residuals at the end of its y, and its pull-back takes them in its x, after the carry: it reads them as parameters. */
+function withResiduals([step, pullBack]: readonly StepOf<Value>[], residuals: readonly Value[]): StepOf<Value>[] {
+  const numGiven = step.x.length + step.carry.length;
+  return [
+    { ...step, y: [...step.y, ...residuals] },
+    { ...pullBack, x: pullBack.x.toSpliced(numGiven, 0, ...residuals) },
+  ];
 }
 
 /** The number of steps that the sequences, and the option, agree on. */
