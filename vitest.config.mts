@@ -17,6 +17,8 @@ export default defineConfig({
     include: ["lib/**/*.test.ts"],
     exclude: ["**/dist/**", "**/node_modules/**"],
     pool: "forks",
+    // Tests are about what the device computes, however small it is.
+    env: { XLA_HOST_ELEMENTS: "0" },
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },

@@ -63,7 +63,11 @@ export class XlaBackend extends tf.KernelBackend {
   });
   #numDropped = 0;
 
-  constructor(readonly device: XlaDevice) {
+  /** @param hostElements kernels on at most so many numbers that are on the host stay there: see `staysOnHost` */
+  constructor(
+    readonly device: XlaDevice,
+    readonly hostElements = 0,
+  ) {
     super();
     this.#deferred = new DeferredCalls(this.#graph, device, {
       recorded: () => this.#recorded(),
@@ -173,6 +177,19 @@ export class XlaBackend extends tf.KernelBackend {
     if (!entry.value) throw new Error(`a ${entry.dtype} tensor cannot be computed with on the device`);
     if (entry.trace !== undefined && !this.#traces.includes(entry.trace)) throw leaked(entry, entry.trace, shape);
     return reshape(this.#valueAt(this.#traces.length - 1, tensor, entry), shape);
+  }
+
+  /**
+   * Whether a kernel with these inputs and results is to run on the host at once: outside of traces, all inputs are there, and all is
+   * small. To compile a program for it would take thousands of times as long.
+   */
+  staysOnHost(inputs: readonly tf.TensorInfo[], results: readonly Value[]): boolean {
+    if (this.hostElements === 0 || this.trace) return false;
+    const sizes = [...inputs.map(({ shape }) => sizeOf(shape)), ...results.map(({ type }) => sizeOf(type.shape))];
+    if (sizes.reduce((sum, size) => sum + size, 0) > this.hostElements) return false;
+    return inputs.every(
+      ({ dataId }) => this.#graph.hostOf(this.#origin(this.#entries.get(dataId).value!)) !== undefined,
+    );
   }
 
   /** A tensor for a recorded value. */

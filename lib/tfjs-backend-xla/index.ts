@@ -5,12 +5,13 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { XlaBackend } from "./backend";
 import { registerGradients } from "./kernels/gradients";
+import { hostElements } from "./kernels/host-elements";
 import { registerKernels } from "./kernels/register";
 import { openDevice } from "./trace/device";
 
 const NAME = "xla";
 if (!tf.findBackendFactory(NAME)) {
-  tf.registerBackend(NAME, () => new XlaBackend(openDevice()), 4);
+  tf.registerBackend(NAME, () => new XlaBackend(openDevice(), hostElements(process.env)), 4);
   registerKernels(NAME);
   registerGradients();
 }

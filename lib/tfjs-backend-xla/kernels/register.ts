@@ -29,6 +29,10 @@ function recorded(name: string, kernel: Kernel): tf.KernelFunc {
     const values: Record<string, Value> = {};
     for (const [key, info] of Object.entries(inputs)) if (info) values[key] = xla.valueFor(info);
     const result = kernel(values, attrs ?? {});
+    const onHost = tf.getKernel(name, "cpu")?.kernelFunc;
+    const results: readonly Value[] = Array.isArray(result) ? (result as Value[]) : [result as Value];
+    if (onHost && xla.staysOnHost(given(inputs), results))
+      return forwarded(name, onHost)({ inputs, attrs, backend });
     return Array.isArray(result)
       ? (result as Value[]).map((value) => xla.tensorInfo(value))
       : xla.tensorInfo(result as Value);
@@ -45,18 +49,20 @@ function forwarded(name: string, kernel: tf.KernelFunc): tf.KernelFunc {
     const xla = backend as XlaBackend;
     if (xla.trace) throw refusal(name, xla.trace.name);
     const cpu = tf.findBackend("cpu");
-    const copies: TensorInfos = {};
-    for (const [key, info] of Object.entries(inputs)) {
-      if (info) copies[key] = { ...info, dataId: cpu.write(xla.readSync(info.dataId), info.shape, info.dtype) };
-    }
-    const returned = kernel({ inputs: copies, attrs: attrs ?? {}, backend: cpu });
+    const copies: tf.TensorInfo[] = [];
+    const copy = (info: tf.TensorInfo): tf.TensorInfo => {
+      const made = { ...info, dataId: cpu.write(xla.readSync(info.dataId), info.shape, info.dtype) };
+      copies.push(made);
+      return made;
+    };
+    const returned = kernel({ inputs: mapInputs(inputs, copy), attrs: attrs ?? {}, backend: cpu });
     const results = Array.isArray(returned) ? returned : [returned];
     const taken = results.map((info) => ({
       ...info,
       dataId: xla.write(cpu.readSync(info.dataId), info.shape, info.dtype),
     }));
-    for (const info of [...Object.values(copies), ...results]) cpu.disposeData(info!.dataId);
-    return taken.length === 1 ? taken[0] : taken;
+    for (const info of [...copies, ...results]) cpu.disposeData(info.dataId);
+    return Array.isArray(returned) ? taken : taken[0];
   };
 }
 
@@ -65,4 +71,22 @@ function refusal(kernel: string, traced: string): Error {
   return new Error(
     `${kernel} (at ${new CallSite().place()}) runs on the host${why}: it cannot be part of a compiled function (${traced}); compute it outside and pass the result in`,
   );
+}
+
+/** The tensors among the inputs. */
+const given = (inputs: TensorInfos): tf.TensorInfo[] =>
+  Object.values(inputs)
+    .flat()
+    .filter((info) => info !== undefined);
+
+/** The inputs with each tensor replaced. As tfjs passes them: an object or an array of tensors, of lists of tensors, and of nothing. */
+function mapInputs(inputs: TensorInfos, replace: (info: tf.TensorInfo) => tf.TensorInfo): TensorInfos {
+  const each = (input: tf.TensorInfo | tf.TensorInfo[] | undefined) => {
+    if (!input) return input;
+    return Array.isArray(input) ? input.map(replace) : replace(input);
+  };
+  const replaced = Array.isArray(inputs)
+    ? inputs.map(each)
+    : Object.fromEntries(Object.entries(inputs).map(([key, input]) => [key, each(input)]));
+  return replaced as TensorInfos;
 }
