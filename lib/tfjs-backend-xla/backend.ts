@@ -23,7 +23,7 @@ interface Entry {
 
 interface Origin {
   readonly kernel: string;
-  readonly site: CallSite;
+  readonly site: CallSite | undefined;
 }
 
 /** A program that computes recorded values: what it reads, what it returns. */
@@ -197,7 +197,7 @@ export class XlaBackend extends tf.KernelBackend {
     const dtype = TFJS_TYPE[tensorDType(value.type.dtype)];
     const dataId = {};
     const trace = this.trace;
-    const origin = trace && { kernel: trace.lastKernel, site: new CallSite() };
+    const origin = trace && { kernel: trace.lastKernel, site: CallSite.ofKernel() };
     const entry = this.#attach(dataId, { dtype, refCount: 1, trace, origin }, value);
     if (!trace) {
       this.#pending.add(entry);
@@ -461,8 +461,10 @@ function leaked(entry: Entry, trace: Trace, shape: readonly number[]): Error {
   );
 }
 
-const madeBy = ({ origin }: Entry): string =>
-  origin?.kernel ? `it was made by ${origin.kernel} at ${origin.site.place()}` : "it is an argument, or a constant";
+function madeBy({ origin }: Entry): string {
+  if (!origin?.kernel) return "it is an argument, or a constant";
+  return `it was made by ${origin.kernel} ${origin.site ? `at ${origin.site.place()}` : "in a backward pass"}`;
+}
 
 /** A constant to write into a traced program, or nothing if the data is too large for that. */
 function asConstant(data: HostArray, dtype: TensorDType, shape: readonly number[]): Value | undefined {

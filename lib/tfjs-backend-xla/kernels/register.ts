@@ -31,8 +31,7 @@ function recorded(name: string, kernel: Kernel): tf.KernelFunc {
     const result = kernel(values, attrs ?? {});
     const onHost = tf.getKernel(name, "cpu")?.kernelFunc;
     const results: readonly Value[] = Array.isArray(result) ? (result as Value[]) : [result as Value];
-    if (onHost && xla.staysOnHost(given(inputs), results))
-      return forwarded(name, onHost)({ inputs, attrs, backend });
+    if (onHost && xla.staysOnHost(given(inputs), results)) return forwarded(name, onHost)({ inputs, attrs, backend });
     return Array.isArray(result)
       ? (result as Value[]).map((value) => xla.tensorInfo(value))
       : xla.tensorInfo(result as Value);

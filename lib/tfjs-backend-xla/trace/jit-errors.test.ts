@@ -87,6 +87,15 @@ describe("errors while tracing", () => {
     leaked!.dispose();
   });
 
+  it("say that a gradient left the trace", () => {
+    let leaked: tf.Tensor | undefined;
+    jit((x: tf.Tensor) => (leaked = tf.keep(tf.grad((v: tf.Tensor) => tf.sin(v))(x))).clone(), { name: "leaky" })(
+      tf.scalar(1),
+    );
+    expect(() => leaked!.dataSync()).toThrow(/left the trace of leaky .*it was made by Multiply in a backward pass/);
+    leaked!.dispose();
+  });
+
   it("refuse promises, odd arguments and kernels of the host", () => {
     expect(() => jit(async (x: tf.Tensor) => Promise.resolve(x), { name: "later" })(tf.scalar(1))).toThrow(
       "later is asynchronous",
