@@ -55,24 +55,24 @@ export function explained(
   });
 }
 
+const fitting = new WeakSet<Executable>();
+
 /** Refuses a program that the device could not hold if it were empty, before anything that it overwrites is lost. */
 export function demandRoom(program: Executable): void {
+  if (fitting.has(program)) return;
   const { client } = program;
   const [needed, capacity] = [neededBytes(program), capacityBytes(client)];
-  if (needed === undefined || capacity === undefined || needed <= capacity) return;
-  const reason = `${describe(program)}, the device has ${bytes(capacity)}.`;
-  throw new OutOfMemoryError(reason, freeBytes(client), client.holdings);
+  if (needed !== undefined && capacity !== undefined && needed > capacity) {
+    const reason = `${describe(program)}, the device has ${bytes(capacity)}.`;
+    throw new OutOfMemoryError(reason, freeBytes(client), client.holdings);
+  }
+  fitting.add(program);
 }
-
-const needs = new WeakMap<Executable, number | undefined>();
 
 /** Arguments, results and scratch; undefined where the plugin does not tell. */
 function neededBytes(program: Executable): number | undefined {
-  if (!needs.has(program)) {
-    const plan = planOf(program);
-    needs.set(program, plan && plan.argumentBytes + plan.outputBytes - plan.aliasBytes + plan.temporaryBytes);
-  }
-  return needs.get(program);
+  const plan = planOf(program);
+  return plan && plan.argumentBytes + plan.outputBytes - plan.aliasBytes + plan.temporaryBytes;
 }
 
 function planOf(program: Executable): ExecutableMemory | undefined {
