@@ -6,6 +6,7 @@ import { Handle, type Contents } from "./handle";
 import { Lane } from "./lane";
 import { readPointers, Struct } from "./memory";
 import { encodeCompileOptions, type CompileOptions } from "./options";
+import { checkProgramText } from "./program-text";
 import { STRUCTS } from "./tables";
 import { ELEMENT_TYPES, elementCount, type ElementType, type TypedArray } from "./types";
 
@@ -86,7 +87,8 @@ export class Client {
 
   /**
    * Compiles a StableHLO module, as text or MLIR bytecode, on a worker thread: the event loop stays free.
-   * Throws a PjrtError with the compiler's message.
+   * Throws a PjrtError with the compiler's message, and a ProgramError for texts that would end the process (see {@link checkProgramText}).
+   * Bytecode is trusted, and so are custom calls.
    */
   async compile(program: string | Uint8Array, options?: CompileOptions): Promise<Executable> {
     return this.#onWorker(compilations, () => this.#prepareCompile(program, options));
@@ -180,6 +182,8 @@ export class Client {
   }
 
   #prepareCompile(program: string | Uint8Array, options?: CompileOptions): PreparedCall<"Client_Compile"> {
+    if (typeof program === "string") checkProgramText(program);
+    else if (!isBytecode(program)) checkProgramText(Buffer.from(program).toString("latin1"));
     const code = terminated(program);
     const format = Buffer.from("mlir");
     const encoded = encodeCompileOptions(options);
@@ -196,6 +200,9 @@ export class Client {
     return this.native.address;
   }
 }
+
+/** Whether a program is in MLIR's binary form, which begins with "ML" and two bytes that no text has. */
+const isBytecode = (program: Uint8Array): boolean => [0x4d, 0x4c, 0xef, 0x52].every((byte, i) => program[i] === byte);
 
 /** The bytes of a program and a zero after them: MLIR's lexer looks one byte past the end that it is told. */
 function terminated(program: string | Uint8Array): Buffer {

@@ -59,6 +59,12 @@ export function findPlugin(kind: PluginKind, startingFrom: readonly string[] = [
   );
 }
 
+/** Whether a file lies where one of the wheels puts its plugin. */
+export function isWheelLibrary(file: string): boolean {
+  const places = Object.values(SOURCES).flatMap(({ wheels }) => Object.values<string>(wheels));
+  return places.some((place) => path.resolve(file).endsWith(path.join(path.sep, place)));
+}
+
 /** A directory and those above it, nearest first. */
 function upward(directory: string): string[] {
   const parent = path.dirname(directory);

@@ -20,6 +20,7 @@ export { PjrtError, PluginError } from "./errors";
 export { Executable, type ExecutableMemory, type SerializedProgram } from "./executable";
 export { findPlugin, type PluginKind } from "./find";
 export { keepFreedMemory } from "./malloc";
+export { checkProgramText, ProgramError } from "./program-text";
 export { type NamedValue } from "./named-values";
 export { openClient } from "./open";
 export { encodeCompileOptions, type CompileOptions } from "./options";

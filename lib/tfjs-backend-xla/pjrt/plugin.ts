@@ -4,10 +4,12 @@ import { Api, FUNCTIONS_OFFSET } from "./api";
 import { checkSharedLibrary } from "./binary";
 import { Client, destroyNativeClient, type NativeClient } from "./client";
 import { PjrtError, PluginError } from "./errors";
+import { isWheelLibrary } from "./find";
 import { freeWithOwner } from "./handle";
 import { koffi, reserveStacks } from "./koffi";
 import { decodeNamedValues, encodeNamedValues, type NamedValue } from "./named-values";
 import { FUNCTIONS } from "./tables";
+import { tryInChild } from "./trial";
 
 /** Options of a client by name, as the plugin defines them, such as `cpu_device_count`. */
 export type ClientOptions = Readonly<Record<string, string | number | boolean>>;
@@ -120,7 +122,8 @@ const plugins = new Map<string, Plugin>();
 /**
  * Loads a PJRT plugin, once per process and path; it stays loaded. Worker threads each load their own.
  * The file is checked before native code can run: it must be a whole shared library for this machine, export
- * GetPjrtApi and speak a supported version of the API. Throws a PluginError that says which of these failed.
+ * GetPjrtApi and speak a supported version of the API. One that is none of the wheels' known ones is loaded in a child
+ * process first. Throws a PluginError that says which of these failed.
  */
 export function loadPlugin(file: string): Plugin {
   if (!existsSync(file)) throw new PluginError(`there is no PJRT plugin at ${path.resolve(file)}`);
@@ -141,6 +144,7 @@ export function loadPlugin(file: string): Plugin {
 
 function loadNative(file: string): NativePlugin {
   checkSharedLibrary(file);
+  if (!isWheelLibrary(file)) tryInChild(file, SUPPORTED.major);
   reserveStacks();
   process.env[LOG_LEVEL.variable] ??= LOG_LEVEL.errors;
   const library = openLibrary(file);

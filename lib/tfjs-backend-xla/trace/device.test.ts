@@ -35,6 +35,10 @@ describe("a device", () => {
       buffer(new Float32Array(6), "f32", [6]),
     ];
     expect(device.execute(program, [type], [good])[0].toHostSync()).toEqual(new Float32Array(6).fill(2));
+    for (const args of [[], [good, good]])
+      expect(() => device.execute(program, [type], args)).toThrow(
+        `${args.length} arguments are given, the program takes 1`,
+      );
     expect(() => device.execute(program, [type], [ints])).toThrow(
       "argument 0 is a buffer of s32 [2, 3], the program takes tensor<2x3xf32>",
     );

@@ -123,6 +123,8 @@ export class XlaDevice {
    * @throws {OutOfMemoryError} if the device refuses memory; what it refuses later is thrown where results are read.
    */
   execute(program: Executable, parameters: readonly TensorType[], args: readonly DeviceBuffer[]): DeviceBuffer[] {
+    if (args.length !== parameters.length)
+      throw new ShapeError(`${args.length} arguments are given, the program takes ${parameters.length}`);
     parameters.forEach((type, i) => {
       const { type: given, dims } = args[i];
       if (given === ELEMENT_TYPE[tensorDType(type.dtype)] && sameShape(dims, type.shape)) return;
