@@ -82,7 +82,7 @@ export class XlaBackend extends tf.KernelBackend {
     const dataId = {};
     const { trace } = this;
     const type = trace && deviceType(dtype);
-    const constant = type && asConstant(hostArray(values, type, sizeOf(shape)), type, shape);
+    const constant = type && type !== "c64" && asConstant(hostArray(values, type, sizeOf(shape)), type, shape);
     if (constant) this.#attach(dataId, { dtype, refCount: 1, trace }, constant);
     else this.move(dataId, values, shape, dtype, 1);
     return dataId;
@@ -145,6 +145,11 @@ export class XlaBackend extends tf.KernelBackend {
     return this.#entries.numDataIds() - this.#numDropped;
   }
 
+  /** Forgets what is recorded and not computed; the device stays open, for the process. */
+  override dispose(): void {
+    this.#pending.clear();
+  }
+
   override memory(): { unreliable: boolean } {
     return { unreliable: false };
   }
@@ -185,6 +190,8 @@ export class XlaBackend extends tf.KernelBackend {
    */
   staysOnHost(inputs: readonly tf.TensorInfo[], results: readonly Value[]): boolean {
     if (this.hostElements === 0 || this.trace) return false;
+    if (inputs.some(({ dtype }) => dtype === "complex64") || results.some(({ type }) => type.dtype === "c64"))
+      return false; // the host holds them in two parts
     const sizes = [...inputs.map(({ shape }) => sizeOf(shape)), ...results.map(({ type }) => sizeOf(type.shape))];
     if (sizes.reduce((sum, size) => sum + size, 0) > this.hostElements) return false;
     return inputs.every(
@@ -204,6 +211,15 @@ export class XlaBackend extends tf.KernelBackend {
       if (this.#pending.size > MAX_PENDING) this.#flush();
     }
     return { dataId, shape: [...value.type.shape], dtype };
+  }
+
+  /** Another tensor over the same data, which holds no memory of its own; what a trace takes from outside becomes its own. */
+  share(tensor: tf.TensorInfo): tf.TensorInfo {
+    const { value, trace } = this.#entryOf(tensor);
+    if (value && trace !== this.trace) return this.tensorInfo(this.valueFor(tensor));
+    const { dataId, shape, dtype } = tensor;
+    this.incRef(dataId);
+    return { dataId, shape: [...shape], dtype };
   }
 
   /** A tensor for a buffer that a program returned. */
@@ -472,11 +488,14 @@ function asConstant(data: HostArray, dtype: TensorDType, shape: readonly number[
   return data.length <= INLINE_ELEMENTS ? literal(data, dtype, shape) : undefined;
 }
 
+/** What holds a type's elements on the host; complex numbers are pairs. */
+const HOST_ARRAY = { f32: Float32Array, i32: Int32Array, i1: Uint8Array, c64: Float32Array } as const;
+
 /** The data as the device's element type. */
 function hostArray(values: tf.BackendValues, type: TensorDType, length: number): HostArray {
-  if (values === null || values === undefined)
-    return new (type === "f32" ? Float32Array : type === "i32" ? Int32Array : Uint8Array)(length);
-  if (type === "f32") return values instanceof Float32Array ? values : Float32Array.from(values as ArrayLike<number>);
+  if (values === null || values === undefined) return new HOST_ARRAY[type](type === "c64" ? 2 * length : length);
+  if (type === "f32" || type === "c64")
+    return values instanceof Float32Array ? values : Float32Array.from(values as ArrayLike<number>);
   if (type === "i32") return values instanceof Int32Array ? values : Int32Array.from(values as ArrayLike<number>);
   return values instanceof Uint8Array ? values : Uint8Array.from(values as ArrayLike<number>);
 }

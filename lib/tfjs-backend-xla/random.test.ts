@@ -42,6 +42,15 @@ describe("random numbers", () => {
     expect(tf.max(u).dataSync()[0]).toBeLessThan(3);
   });
 
+  it.each(["xla", "cpu"])("stay below the upper end where sums are rounded up to it, on %s", async (backend) => {
+    await tf.setBackend(backend);
+    const [low, high] = [1000, 1000.001]; // 16 numbers of f32 apart
+    const u = random.uniform([2000], { seed: 3, low, high }).dataSync();
+    expect(Math.min(...u)).toBe(low);
+    expect(Math.max(...u)).toBeLessThan(Math.fround(high));
+    expect(Math.max(...random.uniform([4], { seed: 3, low: -5, high: -5 }).dataSync())).toBe(-5);
+  });
+
   it("compile one program for all seeds", () => {
     const { device } = tf.backend() as XlaBackend;
     random.normal([3, 4], { seed: 1 }).dataSync();

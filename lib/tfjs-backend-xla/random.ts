@@ -66,10 +66,24 @@ export function uniform(
 ): tf.Tensor {
   const { low = 0, high = 1 } = options;
   const half = Math.ceil(sizeOf(shape) / 2);
+  const last = Math.max(below(high), Math.fround(low)); // sums may be rounded up to `high`
   return draw(shape, options, half, {
-    device: (bits) => binary("add", scale(unit(bits), high - low), broadcastTo(splat(low, "f32"), bits.type.shape)),
-    host: (bits) => Float32Array.from(bits, (b) => unitOf(b) * (high - low) + low),
+    device: (bits) => {
+      const { shape: all } = bits.type;
+      const numbers = binary("add", scale(unit(bits), high - low), broadcastTo(splat(low, "f32"), all));
+      return binary("minimum", numbers, broadcastTo(splat(last, "f32"), all));
+    },
+    host: (bits) => Float32Array.from(bits, (b) => Math.min(Math.fround(unitOf(b) * (high - low) + low), last)),
   });
+}
+
+/** The greatest f32 number less than x, none of those next to 0 that processors may take for 0. */
+function below(x: number): number {
+  const number = new Float32Array([x]);
+  if (number[0] === 0) return -(2 ** -126);
+  const bits = new Int32Array(number.buffer);
+  bits[0] += number[0] > 0 ? -1 : 1;
+  return number[0];
 }
 
 /** Both forms of a distribution: from `2 * half` random words to as many numbers. */

@@ -16,6 +16,7 @@ import { setUp } from "./set-up.mjs";
 const COMMANDS = {
   quickstart: { load: () => import("./commands/quickstart.mjs"), needs: {} },
   test: { load: () => import("./commands/test.mjs"), needs: {} },
+  "test:tfjs": { load: () => import("./commands/test-tfjs.mjs"), needs: { build: false } },
   lab: { load: () => import("./commands/lab.mjs"), needs: { keepOldBuild: true } },
   check: { load: () => import("./commands/check.mjs"), needs: { build: false } },
   bench: { load: () => import("./commands/bench.mjs"), needs: {} },

@@ -1,10 +1,13 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { binary, broadcastTo, sum, transpose, unary, type Value } from "../stablehlo";
+import { broadcastTo, sum, transpose, type Value } from "../stablehlo";
+import { fused } from "./activation";
 import { dot } from "./dot";
-import { broadcastShape, like, type Kernel } from "./kernel";
+import { asTensor, broadcastShape, type Attributes, type Kernel } from "./kernel";
 
 /** Products of matrices in the last two axes; the axes before are batches, which broadcast. */
 function matMul(a: Value, b: Value, transposeA: boolean, transposeB: boolean): Value {
+  for (const { type } of [a, b])
+    tf.util.assert(type.shape.length >= 2, () => `a matrix has two axes or more, not [${type.shape.join(", ")}]`);
   const batch = broadcastShape(a.type.shape.slice(0, -2), b.type.shape.slice(0, -2));
   const spread = (x: Value) => broadcastTo(x, [...batch, ...x.type.shape.slice(-2)]);
   const [left, right] = [spread(a), spread(b)];
@@ -16,30 +19,15 @@ function matMul(a: Value, b: Value, transposeA: boolean, transposeB: boolean): V
   });
 }
 
-const ACTIVATION: Readonly<Record<string, (x: Value) => Value>> = {
-  linear: (x) => x,
-  relu: (x) => binary("maximum", x, like(x, 0)),
-  sigmoid: (x) => unary("logistic", x),
-  elu: (x) =>
-    binary("add", binary("maximum", x, like(x, 0)), unary("exponential_minus_one", binary("minimum", x, like(x, 0)))),
-};
-
-const fusedMatMul: Kernel = ({ a, b, bias }, { transposeA, transposeB, activation }) => {
-  const product = matMul(a, b, Boolean(transposeA), Boolean(transposeB));
-  const shifted = bias ? binary("add", product, broadcastTo(bias, product.type.shape)) : product;
-  const name = (activation as string | undefined) ?? "linear";
-  const apply = ACTIVATION[name];
-  if (!apply)
-    throw new Error(
-      `_FusedMatMul: the activation ${name} is not known; use one of ${Object.keys(ACTIVATION).join(", ")}`,
-    );
-  return apply(shifted);
-};
+const product = ({ a, b }: Readonly<Record<string, Value>>, { transposeA, transposeB }: Attributes): Value =>
+  matMul(a, b, Boolean(transposeA), Boolean(transposeB));
 
 /** Sums of products over the labels that the result lacks; operands are contracted from left to right. */
 const einsum: Kernel = (inputs, { equation }) => {
   const operands = Object.values(inputs);
   const { allDims, summedDims, idDims } = tf.backend_util.decodeEinsumEquation(equation as string, operands.length);
+  const shapes = operands.map(asTensor);
+  tf.backend_util.checkEinsumDimSizes(allDims.length, idDims, shapes);
   const output = allDims.map((_, i) => i).filter((label) => !summedDims.includes(label));
   let [value, labels] = [operands[0], idDims[0]];
   for (let i = 1; i < operands.length; i++) {
@@ -75,7 +63,7 @@ function contract(
 
 /** Kernels that sum products. */
 export const CONTRACTION = {
-  BatchMatMul: ({ a, b }, { transposeA, transposeB }) => matMul(a, b, Boolean(transposeA), Boolean(transposeB)),
-  _FusedMatMul: fusedMatMul,
+  BatchMatMul: product,
+  _FusedMatMul: fused(product),
   Einsum: einsum,
 } as const satisfies Record<string, Kernel>;

@@ -4,17 +4,33 @@ import {
   broadcastTo,
   clamp,
   compare,
+  complex,
   convert,
+  isComplex,
   isFinite,
   isFloat,
+  part,
   select,
+  splat,
   unary,
   type BinaryName,
   type Comparison,
   type UnaryName,
   type Value,
 } from "../stablehlo";
-import { attributeType, constant, like, onPair, onX, toFloat, toNumber, withScalar, type Kernel } from "./kernel";
+import { elu, leakyRelu, prelu, rectified, relu6 } from "./activation";
+import {
+  attributeType,
+  constant,
+  extreme,
+  like,
+  onPair,
+  onX,
+  toFloat,
+  toNumber,
+  withScalar,
+  type Kernel,
+} from "./kernel";
 
 const direct = (name: UnaryName): Kernel => onX((x) => unary(name, toFloat(x)));
 const numeric = (name: UnaryName): Kernel => onX((x) => unary(name, toNumber(x)));
@@ -27,8 +43,11 @@ const wholeFloat = (name: UnaryName): Kernel => onX((x) => (isFloat(x.type.dtype
 
 function cast(x: Value, dtype: unknown): Value {
   const type = attributeType(dtype);
-  if (type === "i1") return toBool(x);
-  return convert(x, type);
+  if (x.type.dtype === type) return x;
+  const real = isComplex(x.type.dtype) ? part("real", x) : x;
+  if (type === "i1") return toBool(real);
+  if (type === "c64") return complex(convert(real, "f32"), splat(0, "f32", x.type.shape));
+  return convert(real, type);
 }
 
 /** max(x, 0) + log(1 + exp(-|x|)): never overflows. */
@@ -58,9 +77,13 @@ function step(x: Value, alpha: number): Value {
   return select(compare("NE", x, x), x, select(compare("GT", x, like(x, 0)), like(x, 1), like(x, alpha)));
 }
 
-/** x where it is positive, else `negative` of x. */
-const rectified = (x: Value, negative: (x: Value) => Value): Value =>
-  select(compare("GE", x, like(x, 0)), x, negative(x));
+/** In f64, since near its poles a tangent has more digits than those that f32 computes. */
+const tangent = (x: Value): Value => convert(unary("tan", convert(x, "f64")), x.type.dtype);
+
+/** -1, 0 or 1; 0 for NaN. */
+function sign(x: Value): Value {
+  return isFloat(x.type.dtype) ? select(compare("NE", x, x), like(x, 0), unary("sign", x)) : unary("sign", x);
+}
 
 const SELU_ALPHA = 1.6732632423543772;
 const SELU_SCALE = 1.0507009873554805;
@@ -79,7 +102,7 @@ function erf(x: Value): Value {
 export const ELEMENTWISE = {
   Abs: numeric("abs"),
   Neg: numeric("negate"),
-  Sign: numeric("sign"),
+  Sign: onX((x) => sign(toNumber(x))),
   Exp: direct("exponential"),
   Expm1: direct("exponential_minus_one"),
   Log: direct("log"),
@@ -88,7 +111,7 @@ export const ELEMENTWISE = {
   Rsqrt: direct("rsqrt"),
   Sin: direct("sine"),
   Cos: direct("cosine"),
-  Tan: direct("tan"),
+  Tan: onX((x) => tangent(toFloat(x))),
   Tanh: direct("tanh"),
   Sigmoid: direct("logistic"),
   Floor: wholeFloat("floor"),
@@ -100,8 +123,8 @@ export const ELEMENTWISE = {
   Softplus: onX((x) => softplus(toFloat(x))),
   Step: onX((x, { alpha }) => step(toNumber(x), (alpha as number | undefined) ?? 0)),
   Relu: onX((x) => withScalar("maximum", toNumber(x), 0)),
-  Relu6: onX((x) => withScalar("minimum", withScalar("maximum", toNumber(x), 0), 6)),
-  Elu: onX((x) => rectified(toFloat(x), (v) => unary("exponential_minus_one", v))),
+  Relu6: onX((x) => relu6(toNumber(x))),
+  Elu: onX((x) => elu(toFloat(x))),
   Selu: onX((x) =>
     withScalar(
       "multiply",
@@ -109,7 +132,8 @@ export const ELEMENTWISE = {
       SELU_SCALE,
     ),
   ),
-  LeakyRelu: onX((x, { alpha }) => rectified(toFloat(x), (v) => withScalar("multiply", v, alpha as number))),
+  EluGrad: ({ dy, y }) => select(compare("GE", y, like(y, 0)), dy, binary("multiply", dy, withScalar("add", y, 1))),
+  LeakyRelu: onX((x, { alpha }) => leakyRelu(toFloat(x), alpha as number)),
   ClipByValue: onX((x, { clipValueMin, clipValueMax }) =>
     clamp(constant(clipValueMin as number, x.type.dtype), x, constant(clipValueMax as number, x.type.dtype)),
   ),
@@ -118,14 +142,13 @@ export const ELEMENTWISE = {
   IsInf: onX((x) => compare("EQ", unary("abs", toFloat(x)), like(toFloat(x), Infinity))),
   LogicalNot: onX((x) => unary("not", toBool(x))),
   Cast: onX((x, { dtype }) => cast(x, dtype)),
-  Identity: onX((x) => x),
   ZerosLike: onX((x) => like(x, 0)),
   OnesLike: onX((x) => like(x, 1)),
   Add: pair("add"),
   Sub: pair("subtract"),
   Multiply: pair("multiply"),
-  Maximum: pair("maximum"),
-  Minimum: pair("minimum"),
+  Maximum: onPair((a, b) => extreme("maximum", toNumber(a), toNumber(b))),
+  Minimum: onPair((a, b) => extreme("minimum", toNumber(a), toNumber(b))),
   Pow: pair("power"),
   RealDiv: onPair((a, b) => binary("divide", toFloat(a), toFloat(b))),
   FloorDiv: onPair((a, b) => floorDivide(toNumber(a), toNumber(b))),
@@ -141,9 +164,10 @@ export const ELEMENTWISE = {
   GreaterEqual: comparison("GE"),
   Less: comparison("LT"),
   LessEqual: comparison("LE"),
+  BitwiseAnd: pair("and"),
   LogicalAnd: logical("and"),
   LogicalOr: logical("or"),
-  Prelu: ({ x, alpha }) => rectified(x, (v) => binary("multiply", v, broadcastTo(alpha, v.type.shape))),
+  Prelu: ({ x, alpha }) => prelu(x, alpha),
   AddN: (inputs) => Object.values(inputs).reduce((sum, x) => binary("add", sum, x)),
   Select: ({ condition, t, e }) => {
     const rows = condition.type.shape.length === 1 && t.type.shape.length > 1;

@@ -1,40 +1,33 @@
+const STRINGS = "the device holds no strings";
+const SHAPE = "the shape of what it returns depends on data";
+const CHECKED = "it must refuse bad data with an error, and so has to see it";
+const SEED = "one seed gives the numbers that tfjs's other backends draw";
+
 /**
- * Kernels that run on the host, by tfjs's own CPU backend: they work on strings, or the shape of what they return depends on data,
- * or they are too rare for the device so far. They read their inputs, so they cannot be part of a compiled function.
+ * Every kernel that runs on the host, by tfjs's own CPU backend, and why. They read their inputs, so they cannot be part of a
+ * compiled function. Of tensors of strings all other kernels run there too.
  */
-export const HOST_KERNELS = [
-  "Acos",
-  "Acosh",
-  "Asin",
-  "Asinh",
-  "Atan",
-  "Atanh",
-  "Bincount",
-  "Complex",
-  "Cosh",
-  "DenseBincount",
-  "Imag",
-  "Multinomial",
-  "NonMaxSuppressionV3",
-  "Real",
-  "Sinh",
-  "StringNGrams",
-  "StringSplit",
-  "StringToHashBucketFast",
-  "Unique",
-] as const;
+export const HOST_KERNELS = {
+  BroadcastArgs: CHECKED,
+  Multinomial: SEED,
+  NonMaxSuppressionV3: SHAPE,
+  NonMaxSuppressionV4: SHAPE,
+  NonMaxSuppressionV5: SHAPE,
+  RaggedGather: SHAPE,
+  RaggedRange: SHAPE,
+  RaggedTensorToTensor: SHAPE,
+  SparseFillEmptyRows: SHAPE,
+  SparseReshape: SHAPE,
+  SparseSegmentMean: SHAPE,
+  SparseSegmentSum: SHAPE,
+  StaticRegexReplace: STRINGS,
+  StringNGrams: STRINGS,
+  StringSplit: STRINGS,
+  StringToHashBucketFast: STRINGS,
+  Unique: SHAPE,
+} as const satisfies Record<string, string>;
 
 /** Those of them that return as many elements as the data asks for, which no compiled program can. */
-export const DATA_SHAPED: ReadonlySet<string> = new Set([
-  "NonMaxSuppressionV3",
-  "NonMaxSuppressionV4",
-  "NonMaxSuppressionV5",
-  "RaggedGather",
-  "RaggedRange",
-  "RaggedTensorToTensor",
-  "SparseFillEmptyRows",
-  "SparseReshape",
-  "SparseSegmentMean",
-  "SparseSegmentSum",
-  "Unique",
-]);
+export const DATA_SHAPED: ReadonlySet<string> = new Set(
+  Object.entries(HOST_KERNELS).flatMap(([name, reason]) => (reason === SHAPE ? [name] : [])),
+);

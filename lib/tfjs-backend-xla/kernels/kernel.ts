@@ -1,5 +1,19 @@
-import type * as tf from "@tensorflow/tfjs-core";
-import { binary, broadcastTo, convert, isFloat, splat, type BinaryName, type DType, type Value } from "../stablehlo";
+import * as tf from "@tensorflow/tfjs-core";
+import {
+  binary,
+  broadcastTo,
+  compare,
+  convert,
+  isComplex,
+  isFloat,
+  select,
+  sizeOf,
+  splat,
+  type BinaryName,
+  type DType,
+  type Value,
+} from "../stablehlo";
+import { TFJS_TYPE, tensorDType } from "../trace/dtypes";
 
 /** A kernel of tfjs as a program: from the values of its inputs, by tfjs's names of them, to its outputs. */
 export type Kernel = (inputs: Readonly<Record<string, Value>>, attrs: Attributes) => Value | readonly Value[];
@@ -40,23 +54,41 @@ export const like = (x: Value, scalar: number): Value => broadcastTo(constant(sc
 
 export const withScalar = (name: BinaryName, x: Value, scalar: number): Value => binary(name, x, like(x, scalar));
 
-/** Floats stay as they are; integers and booleans become f32. */
-export const toFloat = (x: Value): Value => (isFloat(x.type.dtype) ? x : convert(x, "f32"));
+/**
+ * The greater or lesser of two, NaN if either is. XLA's own on CPUs loses a NaN in one of its operands, and may change their order; where
+ * NaN is known to survive otherwise, `binary` is cheaper.
+ */
+export function extreme(name: "maximum" | "minimum", a: Value, b: Value): Value {
+  if (!isFloat(a.type.dtype)) return binary(name, a, b);
+  const first = compare(name === "maximum" ? "GE" : "LE", a, b);
+  return select(binary("or", first, compare("NE", a, a)), a, b);
+}
+
+/** Floats and complex numbers stay as they are; integers and booleans become f32. */
+export const toFloat = (x: Value): Value => (isFloat(x.type.dtype) || isComplex(x.type.dtype) ? x : convert(x, "f32"));
 
 /** Booleans take part in arithmetic as integers. */
 export const toNumber = (x: Value): Value => (x.type.dtype === "i1" ? convert(x, "i32") : x);
 
-/** The non-negative axes that a tfjs attribute names; none, null or undefined means all. */
+/**
+ * The non-negative axes that a tfjs attribute names; none, null or undefined means all.
+ * @throws if one is no axis of a tensor of that rank.
+ */
 export function axesOf(axis: unknown, rank: number): number[] {
-  const named =
-    axis === undefined || axis === null ? undefined : Array.isArray(axis) ? (axis as number[]) : [axis as number];
-  return (named ?? Array.from({ length: rank }, (_, i) => i)).map((a) => (a < 0 ? a + rank : a));
+  const axes = (axis ?? Array.from({ length: rank }, (_, i) => i)) as number | number[];
+  return tf.util.parseAxisParam(axes, new Array<number>(rank));
 }
 
 /** The type on the device of a tfjs type named in an attribute. */
 export function attributeType(dtype: unknown, otherwise: DType = "f32"): DType {
-  const types: Partial<Record<tf.DataType, DType>> = { float32: "f32", int32: "i32", bool: "i1" };
+  const types: Partial<Record<tf.DataType, DType>> = { float32: "f32", int32: "i32", bool: "i1", complex64: "c64" };
   const known = dtype === undefined || dtype === null ? otherwise : types[dtype as tf.DataType];
   if (!known) throw new Error(`the device has no tensors of type ${String(dtype)}`);
   return known;
+}
+
+/** A value where tfjs's functions want a tensor and look at its type alone. */
+export function asTensor({ type: { dtype, shape } }: Value): tf.Tensor {
+  const info = { dtype: TFJS_TYPE[tensorDType(dtype)], shape: [...shape], rank: shape.length, size: sizeOf(shape) };
+  return info as tf.Tensor;
 }

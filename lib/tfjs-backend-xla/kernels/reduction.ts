@@ -5,13 +5,14 @@ import {
   compare,
   highest,
   iota,
+  isFloat,
   lowest,
   max,
-  min,
   reduce,
   reduceWindow,
   reshape,
   reverse,
+  select,
   slice,
   sort,
   splat,
@@ -19,7 +20,7 @@ import {
   unary,
   type Value,
 } from "../stablehlo";
-import { axesOf, onX, toFloat, toNumber, withScalar, type Attributes, type Kernel } from "./kernel";
+import { axesOf, extreme, like, onX, toFloat, toNumber, withScalar, type Attributes, type Kernel } from "./kernel";
 
 const kept = (shape: readonly number[], axes: readonly number[]): number[] =>
   shape.map((n, i) => (axes.includes(i) ? 1 : n));
@@ -64,20 +65,30 @@ function cumulative(name: "add" | "multiply", neutral: number): Kernel {
     if (n === 0) return x; // a window has at least one element
     const along = (value: number, other: number) => x.type.shape.map((_, i) => (i === axis ? value : other));
     const turned = attrs.reverse ? reverse(x, [axis]) : x;
-    const inclusive = reduceWindow(
-      turned,
-      splat(neutral, x.type.dtype),
-      { size: along(n, 1), low: along(attrs.exclusive ? n : n - 1, 0), high: along(0, 0) },
-      (a, b) => binary(name, a, b),
-    );
+    const size = along(n, 1);
+    const before = attrs.exclusive ? n : n - 1;
+    const padding = size.map((_, i): [number, number] => [i === axis ? before : 0, 0]);
+    const start = splat(neutral, x.type.dtype);
+    const inclusive = reduceWindow(turned, start, { size, padding }, (a, b) => binary(name, a, b));
     const result = attrs.exclusive ? slice(inclusive, along(0, 0), x.type.shape) : inclusive;
     return attrs.reverse ? reverse(result, [axis]) : result;
   });
 }
 
+/** The greatest or least along axes, NaN where there is one. */
+function extremeAlong(name: "maximum" | "minimum", x: Value, axes: readonly number[]): Value {
+  const { dtype } = x.type;
+  const start = splat(name === "maximum" ? lowest(dtype) : highest(dtype), dtype);
+  return reduce(x, axes, start, (a, b) => extreme(name, a, b));
+}
+
+/** Where the first greatest or least is, as if NaN were the opposite. */
 function argument(direction: "GT" | "LT"): Kernel {
   return onX((given, { axis }) => {
-    const x = toNumber(given);
+    const numbers = toNumber(given);
+    const { dtype } = numbers.type;
+    const last = like(numbers, direction === "GT" ? lowest(dtype) : highest(dtype));
+    const x = isFloat(dtype) ? select(compare("NE", numbers, numbers), last, numbers) : numbers;
     const along = lastAxis(x, axis);
     return argExtreme(direction, x, iota("i32", x.type.shape, along), along);
   });
@@ -101,8 +112,8 @@ const topK: Kernel = ({ x }, { k }) => {
 export const REDUCTION = {
   Sum: over((x, axes) => sum(toNumber(x), axes)),
   Mean: over(mean),
-  Max: over((x, axes) => max(toNumber(x), axes)),
-  Min: over((x, axes) => min(toNumber(x), axes)),
+  Max: over((x, axes) => extremeAlong("maximum", toNumber(x), axes)),
+  Min: over((x, axes) => extremeAlong("minimum", toNumber(x), axes)),
   Prod: over((x, axes) =>
     reduce(toNumber(x), axes, splat(1, toNumber(x).type.dtype), (a, b) => binary("multiply", a, b)),
   ),

@@ -13,18 +13,22 @@ export function registerKernels(backendName: string): void {
   for (const [kernelName, kernel] of Object.entries(KERNELS)) {
     tf.registerKernel({ kernelName, backendName, kernelFunc: recorded(kernelName, kernel) });
   }
-  for (const kernelName of HOST_KERNELS) {
+  tf.registerKernel({ kernelName: "Identity", backendName, kernelFunc: shared });
+  for (const kernelName of Object.keys(HOST_KERNELS)) {
     const { kernelFunc } = tf.getKernel(kernelName, "cpu");
     tf.registerKernel({ kernelName, backendName, kernelFunc: forwarded(kernelName, kernelFunc) });
   }
 }
+
+/** The same data under another tensor: nothing is recorded, and nothing held. */
+const shared: tf.KernelFunc = ({ inputs, backend }) => (backend as XlaBackend).share(inputs.x!);
 
 /** Records a kernel's values; the tensors it makes are computed when they are read. */
 function recorded(name: string, kernel: Kernel): tf.KernelFunc {
   return ({ inputs, attrs, backend }) => {
     const xla = backend as XlaBackend;
     if (xla.trace) xla.trace.lastKernel = name;
-    if (touchesHostOnly(inputs, attrs))
+    if (touchesStrings(inputs, attrs))
       return forwarded(name, tf.getKernel(name, "cpu").kernelFunc)({ inputs, attrs, backend });
     const values: Record<string, Value> = {};
     for (const [key, info] of Object.entries(inputs)) if (info) values[key] = xla.valueFor(info);
@@ -38,9 +42,8 @@ function recorded(name: string, kernel: Kernel): tf.KernelFunc {
   };
 }
 
-const hostOnly = (dtype: unknown): boolean => dtype === "string" || dtype === "complex64";
-const touchesHostOnly = (inputs: TensorInfos, attrs: tf.NamedAttrMap | undefined): boolean =>
-  hostOnly(attrs?.dtype) || Object.values(inputs).some((info) => info && hostOnly(info.dtype));
+const touchesStrings = (inputs: TensorInfos, attrs: tf.NamedAttrMap | undefined): boolean =>
+  attrs?.dtype === "string" || Object.values(inputs).some((info) => info?.dtype === "string");
 
 /** Runs a kernel on copies of its inputs in tfjs's CPU backend, and takes what it returns. */
 function forwarded(name: string, kernel: tf.KernelFunc): tf.KernelFunc {

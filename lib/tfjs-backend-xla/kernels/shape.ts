@@ -1,17 +1,13 @@
 import * as tf from "@tensorflow/tfjs-core";
 import {
-  binary,
   broadcastInDim,
   broadcastTo,
   compare,
   concatenate,
-  convert,
-  gather,
   iota,
   pad,
   reshape,
   reverse,
-  scatter,
   select,
   slice,
   sizeOf,
@@ -19,7 +15,17 @@ import {
   transpose,
   type Value,
 } from "../stablehlo";
-import { attributeType, axesOf, constant, like, onX, withScalar, type Attributes, type Kernel } from "./kernel";
+import {
+  asTensor,
+  attributeType,
+  axesOf,
+  constant,
+  like,
+  onX,
+  withScalar,
+  type Attributes,
+  type Kernel,
+} from "./kernel";
 
 const values = (inputs: Readonly<Record<string, Value>>): Value[] => Object.values(inputs);
 
@@ -75,87 +81,6 @@ function stridedSlice(x: Value, a: Attributes): Value {
   return reshape(slice(reverse(x, backwards), start, limit, info.strides.map(Math.abs)), info.finalShape);
 }
 
-/** Whole slices of x along an axis, picked by index; indices outside are clamped. */
-function gatherAlong(x: Value, indices: Value, axis: number, batchDims: number): Value {
-  const rank = x.type.shape.length;
-  const picked = indices.type.shape.length - batchDims;
-  const before = Array.from({ length: axis - batchDims }, (_, i) => batchDims + i);
-  const after = Array.from({ length: rank - axis - 1 }, (_, i) => axis + picked + i);
-  const batch = Array.from({ length: batchDims }, (_, i) => i);
-  const dims = {
-    offsetDims: [...before, ...after],
-    collapsedSliceDims: [axis],
-    operandBatchingDims: batch,
-    startIndicesBatchingDims: batch,
-    startIndexMap: [axis],
-    indexVectorDim: indices.type.shape.length,
-  };
-  return gather(
-    x,
-    convert(indices, "i32"),
-    dims,
-    x.type.shape.map((n, i) => (i === axis || i < batchDims ? 1 : n)),
-  );
-}
-
-/** Sums of rows by the segment that each belongs to. */
-function segmentSum(x: Value, ids: Value, numSegments: number): Value {
-  const lead = ids.type.shape.length;
-  const rest = x.type.shape.slice(lead);
-  const window = rest.map((_, i) => lead + i);
-  const dims = {
-    updateWindowDims: window,
-    insertedWindowDims: [0],
-    scatterDimsToOperandDims: [0],
-    indexVectorDim: lead,
-  };
-  return scatter(splat(0, x.type.dtype, [numSegments, ...rest]), ids, x, dims, (a, b) => binary("add", a, b));
-}
-
-/** Slices of x at the places that the last axis of `indices` names. */
-function gatherNd(x: Value, indices: Value): Value {
-  const depth = indices.type.shape[indices.type.shape.length - 1];
-  const lead = indices.type.shape.length - 1;
-  const axes = Array.from({ length: depth }, (_, i) => i);
-  const offsetDims = x.type.shape.slice(depth).map((_, i) => lead + i);
-  return gather(
-    x,
-    indices,
-    { offsetDims, collapsedSliceDims: axes, startIndexMap: axes, indexVectorDim: lead },
-    x.type.shape.map((n, i) => (i < depth ? 1 : n)),
-  );
-}
-
-function scatterNd(onto: Value, indices: Value, updates: Value, combine: (old: Value, update: Value) => Value): Value {
-  const lead = indices.type.shape.length - 1;
-  const depth = indices.type.shape[lead];
-  const axes = Array.from({ length: depth }, (_, i) => i);
-  const updateWindowDims = onto.type.shape.slice(depth).map((_, i) => lead + i);
-  const slices = [...indices.type.shape.slice(0, lead), ...onto.type.shape.slice(depth)];
-  return scatter(
-    onto,
-    indices,
-    broadcastTo(updates, slices),
-    { updateWindowDims, insertedWindowDims: axes, scatterDimsToOperandDims: axes, indexVectorDim: lead },
-    combine,
-  );
-}
-
-function oneHot(indices: Value, { depth, onValue, offValue, dtype }: Attributes): Value {
-  const shape = [...indices.type.shape, depth as number];
-  const type = attributeType(dtype);
-  const hit = compare(
-    "EQ",
-    broadcastInDim(
-      indices,
-      shape,
-      indices.type.shape.map((_, i) => i),
-    ),
-    iota("i32", shape, shape.length - 1),
-  );
-  return select(hit, splat(onValue as number, type, shape), splat(offValue as number, type, shape));
-}
-
 /** `count` numbers from `start`, `step` apart. */
 function ramp(start: number, step: number, count: number, dtype: unknown): Value {
   const type = attributeType(dtype);
@@ -169,6 +94,7 @@ export const SHAPE = {
   ExpandDims: ({ input }, { dim }) => {
     const shape = [...input.type.shape];
     const at = dim as number;
+    tf.util.assert(at >= -shape.length - 1, () => `axis ${at} is before the first of ${shape.length + 1}`);
     shape.splice(at < 0 ? shape.length + 1 + at : at, 0, 1);
     return reshape(input, shape);
   },
@@ -179,11 +105,7 @@ export const SHAPE = {
   Tile: onX((x, { reps }) => tile(x, reps as number[])),
   Reverse: onX((x, { dims }) => reverse(x, axesOf(dims, x.type.shape.length))),
   Slice: onX((x, { begin, size }) => {
-    const [from, sizes] = tf.slice_util.parseSliceParams(
-      { shape: [...x.type.shape] } as tf.Tensor,
-      begin as number[],
-      size as number[],
-    );
+    const [from, sizes] = tf.slice_util.parseSliceParams(asTensor(x), begin as number[], size as number[]);
     return slice(
       x,
       from,
@@ -203,6 +125,10 @@ export const SHAPE = {
   Concat: (inputs, { axis }) => {
     const parts = values(inputs);
     const along = axesOf(axis ?? 0, parts[0].type.shape.length)[0];
+    tf.backend_util.assertParamsConsistent(
+      parts.map(({ type }) => [...type.shape]),
+      along,
+    );
     const filled = parts.filter((part) => part.type.shape[along] > 0);
     return filled.length > 0 ? concatenate(filled, along) : parts[0];
   },
@@ -221,20 +147,8 @@ export const SHAPE = {
   },
   SplitV: ({ x }, { numOrSizeSplits, axis }) => {
     const along = axesOf(axis, x.type.shape.length)[0];
-    return split(
-      x,
-      tf.backend_util.prepareSplitSize({ shape: [...x.type.shape] } as tf.Tensor, numOrSizeSplits as number[], along),
-      along,
-    );
+    return split(x, tf.backend_util.prepareSplitSize(asTensor(x), numOrSizeSplits as number[], along), along);
   },
-  GatherV2: ({ x, indices }, { axis, batchDims }) =>
-    gatherAlong(x, indices, axesOf(axis ?? 0, x.type.shape.length)[0], (batchDims as number | undefined) ?? 0),
-  GatherNd: ({ params, indices }) => gatherNd(params, indices),
-  ScatterNd: ({ indices, updates }, { shape }) =>
-    scatterNd(splat(0, updates.type.dtype, shape as number[]), indices, updates, (a, b) => binary("add", a, b)),
-  TensorScatterUpdate: ({ tensor, indices, updates }) => scatterNd(tensor, indices, updates, (_, update) => update),
-  UnsortedSegmentSum: ({ x, segmentIds }, { numSegments }) => segmentSum(x, segmentIds, numSegments as number),
-  OneHot: ({ indices }, attrs) => oneHot(convert(indices, "i32"), attrs),
   Fill: (_, { shape, value, dtype }) => constant(Number(value), attributeType(dtype), shape as number[]),
   Range: (_, { start, stop, step, dtype }) => {
     const [from, to, by] = [start as number, stop as number, (step as number | undefined) ?? 1];

@@ -103,22 +103,6 @@ export function argExtreme(direction: "GT" | "LT", x: Value, indices: Value, axi
   ])[1];
 }
 
-/** Sums (or products) of windows along each axis; cumulative sums are windows that reach back to the start. */
-export function reduceWindow(
-  x: Value,
-  initial: Value,
-  window: { readonly size: readonly number[]; readonly low: readonly number[]; readonly high: readonly number[] },
-  combine: (a: Value, b: Value) => Value,
-): Value {
-  const scalar = { dtype: x.type.dtype, shape: [] };
-  const body = region([scalar, scalar], ([a, b]) => [combine(a, b)]);
-  const ones = window.size.map(() => 1);
-  const shape = x.type.shape.map((n, i) => n + window.low[i] + window.high[i] - window.size[i] + 1);
-  const padding = window.size.map((_, i) => `[${window.low[i]}, ${window.high[i]}]`).join(", ");
-  const attributes = `window_dimensions = ${i64Array(window.size)}, window_strides = ${i64Array(ones)}, base_dilations = ${i64Array(ones)}, window_dilations = ${i64Array(ones)}, padding = dense<[${padding}]> : tensor<${window.size.length}x2xi64>`;
-  return makeValue("reduce_window", [x, initial], { dtype: x.type.dtype, shape }, attributes, [body]);
-}
-
 /** Uniform random bits by Threefry; `state` is [key, counter] as ui64. */
 export function rngBitGenerator(state: Value, dtype: "ui32" | "ui64", shape: readonly number[]): Value {
   demand(

@@ -1,5 +1,5 @@
 /** Elementwise operations. Source: the StableHLO specification, one function an operation. */
-import { classOf, demand, isFloat, sameShape, typeText, type DType } from "./types";
+import { classOf, demand, isComplex, isFloat, sameShape, typeText, type DType } from "./types";
 import { makeValue, type Value } from "./value";
 
 const FLOAT_UNARY = [
@@ -40,8 +40,13 @@ export type Comparison = "EQ" | "NE" | "GE" | "GT" | "LE" | "LT";
 /** `name(x)`, of x's type. Transcendental functions take floats only. */
 export function unary(name: UnaryName, x: Value): Value {
   const needsFloat = (FLOAT_UNARY as readonly string[]).includes(name);
-  demand(!needsFloat || isFloat(x.type.dtype), name, () => `takes floating-point tensors, not ${typeText(x.type)}`);
-  return makeValue(name, [x], x.type);
+  demand(
+    !needsFloat || isFloat(x.type.dtype) || isComplex(x.type.dtype),
+    name,
+    () => `takes floating-point tensors, not ${typeText(x.type)}`,
+  );
+  const dtype = name === "abs" && isComplex(x.type.dtype) ? "f32" : x.type.dtype;
+  return makeValue(name, [x], { dtype, shape: x.type.shape });
 }
 
 /** `name(a, b)` of two tensors of one type; there is no broadcasting at this level. */
@@ -50,10 +55,28 @@ export function binary(name: BinaryName, a: Value, b: Value): Value {
   return makeValue(name, [a, b], a.type);
 }
 
+/** The complex numbers with the given f32 parts. */
+export function complex(real: Value, imaginary: Value): Value {
+  demandSameType("complex", real, imaginary);
+  demand(real.type.dtype === "f32", "complex", () => `takes f32 tensors, not ${typeText(real.type)}`);
+  return makeValue("complex", [real, imaginary], { dtype: "c64", shape: real.type.shape });
+}
+
+/** One part of complex numbers, as f32. */
+export function part(name: "real" | "imag", x: Value): Value {
+  demand(isComplex(x.type.dtype), name, () => `takes complex tensors, not ${typeText(x.type)}`);
+  return makeValue(name, [x], { dtype: "f32", shape: x.type.shape });
+}
+
 /** Elementwise comparison, as booleans. Comparisons with NaN are false, except NE. */
 export function compare(direction: Comparison, a: Value, b: Value): Value {
   demandSameType("compare", a, b);
-  const kind = isFloat(a.type.dtype) ? "FLOAT" : classOf(a.type.dtype) === "signed" ? "SIGNED" : "UNSIGNED";
+  const kind =
+    isFloat(a.type.dtype) || isComplex(a.type.dtype)
+      ? "FLOAT"
+      : classOf(a.type.dtype) === "signed"
+        ? "SIGNED"
+        : "UNSIGNED";
   const attributes = `comparison_direction = #stablehlo<comparison_direction ${direction}>, compare_type = #stablehlo<comparison_type ${kind}>`;
   return makeValue("compare", [a, b], { dtype: "i1", shape: a.type.shape }, attributes);
 }

@@ -8,4 +8,6 @@ export * from "./contract";
 export * from "./control";
 export * from "./custom-call";
 export { substitute } from "./substitute";
+export * from "./fft";
+export * from "./window";
 export { printModule, type Program } from "./print";

@@ -1,4 +1,4 @@
-import { classOf, demand, sizeOf, type DType, type TensorType } from "./types";
+import { classOf, demand, sizeOf, typeText, type DType, type TensorType } from "./types";
 import { makeValue, type Value } from "./value";
 
 const integer = (dtype: DType): boolean => classOf(dtype) === "signed" || classOf(dtype) === "unsigned";
@@ -11,6 +11,7 @@ function scalarText(value: number | bigint, dtype: DType): string {
     demand(whole, "constant", () => `${value} is not an integer, and ${dtype} holds integers only`);
     return String(value);
   }
+  if (dtype === "c64") return `(${scalarText(value, "f32")}, ${scalarText(0, "f32")})`;
   const x = Number(value);
   const sign = Object.is(x, -0) ? "-" : ""; // toExponential drops it
   if (Number.isFinite(x)) return `${sign}${x.toExponential(dtype === "f64" ? 17 : 9)}`;
@@ -30,11 +31,10 @@ function nonFiniteBits(x: number, dtype: DType): string {
   return `0x${sign ? `F${bits.slice(1)}` : bits}`;
 }
 
-/** A tensor whose elements all equal `value`. */
+/** A tensor whose elements all equal `value`; complex ones have no imaginary part. */
 export function splat(value: number | bigint, dtype: DType, shape: readonly number[] = []): Value {
   const type: TensorType = { dtype, shape };
-  const dimensions = shape.length === 0 ? dtype : `${shape.join("x")}x${dtype}`;
-  return makeValue("constant", [], type, `value = dense<${scalarText(value, dtype)}> : tensor<${dimensions}>`);
+  return makeValue("constant", [], type, `value = dense<${scalarText(value, dtype)}> : ${typeText(type)}`);
 }
 
 /** A tensor of the given elements in row-major order. For small tables: large data belongs into arguments. */
@@ -52,5 +52,5 @@ export function literal(values: ArrayLike<number>, dtype: DType, shape: readonly
     return `[${Array.from({ length: shape[axis] }, (_, i) => nest(axis + 1, offset + i * inner, inner)).join(", ")}]`;
   };
   const text = values.length === 0 ? "" : nest(0, 0, values.length);
-  return makeValue("constant", [], type, `value = dense<${text}> : tensor<${[...shape, dtype].join("x")}>`);
+  return makeValue("constant", [], type, `value = dense<${text}> : ${typeText(type)}`);
 }

@@ -1,5 +1,5 @@
-/** Element types as MLIR prints them. */
-export type DType = "i1" | "i8" | "i32" | "i64" | "ui8" | "ui32" | "ui64" | "bf16" | "f16" | "f32" | "f64";
+/** Element types as MLIR prints them; `c64` is a pair of f32, complex<f32>. */
+export type DType = "i1" | "i8" | "i32" | "i64" | "ui8" | "ui32" | "ui64" | "bf16" | "f16" | "f32" | "f64" | "c64";
 
 /** A dense tensor of static shape. */
 export interface TensorType {
@@ -20,14 +20,20 @@ const CLASS = {
   f16: "float",
   f32: "float",
   f64: "float",
+  c64: "complex",
 } as const satisfies Record<DType, string>;
 
 export const isFloat = (dtype: DType): boolean => CLASS[dtype] === "float";
+/** Whether elements are complex numbers. */
+export const isComplex = (dtype: DType): boolean => CLASS[dtype] === "complex";
 export const classOf = (dtype: DType): (typeof CLASS)[DType] => CLASS[dtype];
+
+/** An element type as MLIR writes it. */
+export const elementText = (dtype: DType): string => (dtype === "c64" ? "complex<f32>" : dtype);
 
 /** `tensor<2x3xf32>`. */
 export function typeText({ dtype, shape }: TensorType): string {
-  return shape.length === 0 ? `tensor<${dtype}>` : `tensor<${shape.join("x")}x${dtype}>`;
+  return `tensor<${[...shape, elementText(dtype)].join("x")}>`;
 }
 
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1);

@@ -1,18 +1,18 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import type { DType, TensorType } from "../stablehlo";
 
-/** tfjs's types that the device holds, and what they are there. Strings and complex numbers stay on the host. */
-export const DEVICE_TYPE = { float32: "f32", int32: "i32", bool: "i1" } as const satisfies Partial<
+/** tfjs's types that the device holds, and what they are there. Strings stay on the host. */
+export const DEVICE_TYPE = { float32: "f32", int32: "i32", bool: "i1", complex64: "c64" } as const satisfies Partial<
   Record<tf.DataType, DType>
 >;
 
 /** The device's types that are tensors of tfjs. */
-export const TFJS_TYPE = { f32: "float32", i32: "int32", i1: "bool" } as const satisfies Partial<
+export const TFJS_TYPE = { f32: "float32", i32: "int32", i1: "bool", c64: "complex64" } as const satisfies Partial<
   Record<DType, tf.DataType>
 >;
 
 /** PJRT's names of them. */
-export const ELEMENT_TYPE = { f32: "f32", i32: "s32", i1: "pred" } as const satisfies Record<
+export const ELEMENT_TYPE = { f32: "f32", i32: "s32", i1: "pred", c64: "c64" } as const satisfies Record<
   keyof typeof TFJS_TYPE,
   string
 >;
