@@ -12,13 +12,13 @@ export type AttentionMixer = (q_BHLK: tf.Tensor4D, k_BHLK: tf.Tensor4D, v_BHLK: 
 /** What is added to a score that would look ahead: after the softmax its weight is exactly 0. */
 const MASKED = -1e30;
 
-/** Positions in a block of queries or keys: of 64, 128, 256 and 512, the fastest on a CPU at L = 1024 and 4096. */
+/** Positions in a block of queries or keys: of 128, 256 and 512 none is faster on a CPU from L = 1024 on by more than chance (`npm run bench -- fused`). */
 const BLOCK_LENGTH = 256;
 
 /**
  * The longest sequences whose scores all exist at once, by how kernels run. Compiled, one block is as long as this, and from two blocks on
- * the blocked form is faster (L = 512: 0.5 to 0.8 of the plain form's time, 1024: 0.3, 4096: 0.2). Where kernels run one by one, each of its many
- * small ones costs, and the plain form is twice as fast up to 1024; longer, its memory rules it out.
+ * the blocked form is the faster one: `results/benchmarks/fused.json`. Where kernels run one by one, each of its many small ones costs, and
+ * the plain form is about twice as fast up to 1024; longer, its memory rules it out.
  */
 const LONGEST_PLAIN = { compiled: BLOCK_LENGTH, kernelByKernel: 1024 };
 

@@ -105,11 +105,11 @@ function mixBlocks(
     return [next, null] as const;
   };
   const start = {
-    max: tf.zeros(column),
-    sum: tf.zeros(column),
-    mixed: tf.zeros(q_IBHPK.shape.slice(1)),
-    out: tf.zeros(q_IBHPK.shape),
-    logSum: tf.zeros([cut.count, ...column]),
+    max: zeros(column),
+    sum: zeros(column),
+    mixed: zeros(q_IBHPK.shape.slice(1)),
+    out: zeros(q_IBHPK.shape),
+    logSum: zeros([cut.count, ...column]),
   };
   return scan(step, start, cut.pairs(), { name: "attention by blocks" })[0];
 }
@@ -135,10 +135,13 @@ function differentiateBlocks(
     };
     return [next, null] as const;
   };
-  const zeros = (): tf.Tensor => tf.zeros(known.q.shape);
-  const start = { dq: zeros(), dk: zeros(), dv: zeros() };
+  const { shape } = known.q;
+  const start = { dq: zeros(shape), dk: zeros(shape), dv: zeros(shape) };
   return scan(step, start, cut.pairs(), { name: "gradients of attention by blocks" })[0];
 }
+
+/** Zeros made where they are needed: `tf.zeros` would fill an array on the host, while a program is traced too. */
+const zeros = (shape: number[]): tf.Tensor => tf.fill(shape, 0);
 
 /** The block that a scalar names, [I, ...] to [...]. */
 const at = (blocks: tf.Tensor, index: tf.Tensor): tf.Tensor => tf.gather(blocks, index);

@@ -64,7 +64,8 @@ export function chunkedHeadCrossEntropyNats(
         logSum: logSum_CP1,
         dy: cut.split(dy, []), // 0 for padded rows: they change no gradient
       };
-      const [dHead_DV, dx_CPD] = scan(step, tf.zeros(head.shape), xs, { name: "gradients of cross entropy by chunks" });
+      const none_DV = tf.fill(head.shape, 0); // tf.zeros would fill an array on the host, while a program is traced too
+      const [dHead_DV, dx_CPD] = scan(step, none_DV, xs, { name: "gradients of cross entropy by chunks" });
       return [tf.reshape(cut.join(dx_CPD), x.shape), dHead_DV];
     },
   );
