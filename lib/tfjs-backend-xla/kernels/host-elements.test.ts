@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { jit, type XlaBackend } from "../index";
+import { jit, precision, type XlaBackend } from "../index";
 import { EXACT, expectClose } from "../testing";
 import { hostElements } from "./host-elements";
 
@@ -82,6 +82,18 @@ describe("small kernels on the host", () => {
     );
     expect(tf.memory().numDataBuffers).toBe(before);
     expect(tf.findBackend("cpu").numDataIds()).toBe(onCpu);
+  });
+});
+
+describe("products in bf16", () => {
+  it("are the device's however small they are, as the host would not round", () => {
+    const x = tf.fill([1, 1], 1 + 2 ** -10);
+    expectClose(
+      precision("bf16", () => tf.matMul(x, tf.ones([1, 1]))),
+      [[1]],
+      EXACT,
+    );
+    expect(made()).toBe(1);
   });
 });
 

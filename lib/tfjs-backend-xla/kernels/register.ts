@@ -2,6 +2,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { XlaBackend } from "../backend";
 import type { Value } from "../stablehlo";
 import { CallSite } from "../trace/call-site";
+import { currentPrecision } from "../precision";
+import { CONTRACTION } from "./contraction";
 import { DATA_SHAPED, HOST_KERNELS } from "./host";
 import { KERNELS, type Kernel } from "./index";
 import "@tensorflow/tfjs-backend-cpu";
@@ -23,6 +25,9 @@ export function registerKernels(backendName: string): void {
 /** The same data under another tensor: nothing is recorded, and nothing held. */
 const shared: tf.KernelFunc = ({ inputs, backend }) => (backend as XlaBackend).share(inputs.x!);
 
+/** Whether the policy in force rounds what the kernel reads, as the host's kernels do not. */
+const isRounded = (name: string): boolean => name in CONTRACTION && currentPrecision() === "bf16";
+
 /** Records a kernel's values; the tensors it makes are computed when they are read. */
 function recorded(name: string, kernel: Kernel): tf.KernelFunc {
   return ({ inputs, attrs, backend }) => {
@@ -33,7 +38,7 @@ function recorded(name: string, kernel: Kernel): tf.KernelFunc {
     const values: Record<string, Value> = {};
     for (const [key, info] of Object.entries(inputs)) if (info) values[key] = xla.valueFor(info);
     const result = kernel(values, attrs ?? {});
-    const onHost = tf.getKernel(name, "cpu")?.kernelFunc;
+    const onHost = isRounded(name) ? undefined : tf.getKernel(name, "cpu")?.kernelFunc;
     const results: readonly Value[] = Array.isArray(result) ? (result as Value[]) : [result as Value];
     if (onHost && xla.staysOnHost(given(inputs), results)) return forwarded(name, onHost)({ inputs, attrs, backend });
     return Array.isArray(result)
