@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { convolution, reshape, slice, type Padding, type Value } from "../stablehlo";
+import { currentPrecision } from "../precision";
+import { convert, convolution, reshape, slice, type ConvolutionOptions, type Padding, type Value } from "../stablehlo";
 import { fused } from "./activation";
 import { axes2D, axes3D, extent, type Axis } from "./geometry";
 import { toFloat, type Attributes, type Kernel } from "./kernel";
@@ -16,9 +17,17 @@ const spatialOf = ({ axes }: Layout): string => axes.map((_, i) => i).join("");
 const dataAxes = (layout: Layout, batch: string, features: string): string =>
   layout.channelsFirst ? `${batch}${features}${spatialOf(layout)}` : `${batch}${spatialOf(layout)}${features}`;
 
+/** A convolution in f32 as the current precision asks for it: see `dot`. */
+function convolve(x: Value, kernel: Value, options: ConvolutionOptions): Value {
+  const policy = currentPrecision();
+  if (policy === "bf16") return convolution(convert(x, "bf16"), convert(kernel, "bf16"), { ...options, dtype: "f32" });
+  const precision = policy === "highest" ? "HIGHEST" : "DEFAULT";
+  return convolution(toFloat(x), toFloat(kernel), { ...options, precision });
+}
+
 function forward(x: Value, filter: Value, layout: Layout): Value {
   const data = dataAxes(layout, "b", "f");
-  return convolution(toFloat(x), toFloat(filter), {
+  return convolve(x, filter, {
     axes: `${data} ${spatialOf(layout)}io ${data}`,
     padding: layout.axes.map(({ padding }) => padding),
     strides: layout.axes.map(({ stride }) => stride),
@@ -34,7 +43,7 @@ function backwardInput(dy: Value, filter: Value, layout: Layout): Value {
     const low = extent(kernel, dilation) - 1 - before;
     return [low, input - 1 + extent(kernel, dilation) - extent(output, stride) - low];
   });
-  return convolution(reached(toFloat(dy), layout), toFloat(filter), {
+  return convolve(reached(dy, layout), filter, {
     axes: `${data} ${spatialOf(layout)}oi ${data}`,
     padding,
     inputDilation: layout.axes.map(({ stride }) => stride),
@@ -60,7 +69,7 @@ function backwardFilter(x: Value, dy: Value, layout: Layout): Value {
     low,
     (kernel - 1) * dilation + extent(output, stride) - input - low,
   ]);
-  return convolution(toFloat(x), toFloat(dy), {
+  return convolve(x, dy, {
     axes: `${dataAxes(layout, "f", "b")} ${dataAxes(layout, "i", "o")} ${spatialOf(layout)}bf`,
     padding,
     strides: layout.axes.map(({ dilation }) => dilation),

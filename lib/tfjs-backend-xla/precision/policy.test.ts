@@ -55,6 +55,22 @@ describe("bf16", () => {
     for (const line of others) expect(line).toContain("stablehlo.convert");
   });
 
+  it("convolves bfloat16 to f32, and highest f32 with all of its digits", async () => {
+    const convolve = () => {
+      const kernel = numbers([2, 2, 3, 4], 1) as tf.Tensor4D;
+      return tf.grad((x) => tf.sum(tf.square(tf.conv2d(x as tf.Tensor4D, kernel, 1, "same"))))(
+        numbers([1, 4, 4, 3], 0),
+      );
+    };
+    const convolutions = async (policy: Precision) =>
+      (await programOf(convolve, policy)).split("\n").filter((line) => line.includes("convolution"));
+    for (const line of await convolutions("bf16")) expect(line).toMatch(BF16_DOT);
+    for (const line of await convolutions("highest")) expect(line.match(/precision HIGHEST/g)).toHaveLength(2);
+    const run = (policy?: Precision) => jit(convolve, { precision: policy })();
+    expectClose(run("bf16"), run(), { rtol: 0, atol: 0.5 });
+    expectClose(run("highest"), run(), { rtol: 1e-5, atol: 1e-5 });
+  });
+
   it("is near f32, forward and backward, and not equal", () => {
     const w = numbers([16, 8], 1);
     const x = numbers([4, 16], 0);

@@ -2,7 +2,7 @@
 import { binary, compare } from "./elementwise";
 import { splat } from "./literal";
 import { i64Array } from "./shape";
-import { demand, sameShape, typeText } from "./types";
+import { demand, sameShape, typeText, type DType } from "./types";
 import { makeValue, region, type Value } from "./value";
 
 /** A padding's widths before and after the elements along each axis. */
@@ -26,11 +26,15 @@ export interface ConvolutionOptions {
   readonly featureGroups?: number;
   /** The batch is split into so many groups, each with kernels of its own. */
   readonly batchGroups?: number;
+  /** The type of the result and of the sums; the input's by default. */
+  readonly dtype?: DType;
+  /** How much of floats the device must take into account. */
+  readonly precision?: "DEFAULT" | "HIGHEST";
 }
 
 /** Sums of products of the kernel with windows of the input. */
 export function convolution(x: Value, kernel: Value, options: ConvolutionOptions): Value {
-  const { padding, reversed = false, featureGroups = 1, batchGroups = 1 } = options;
+  const { padding, reversed = false, featureGroups = 1, batchGroups = 1, precision = "DEFAULT" } = options;
   const ones = padding.map(() => 1);
   const { strides = ones, inputDilation = ones, kernelDilation = ones } = options;
   const [input, weights, output] = options.axes.split(" ");
@@ -66,9 +70,10 @@ export function convolution(x: Value, kernel: Value, options: ConvolutionOptions
     `dimension_numbers = #stablehlo.conv<${text(input)}x${text(weights)}->${text(output)}>`,
     `feature_group_count = ${featureGroups} : i64`,
     `batch_group_count = ${batchGroups} : i64`,
-    `precision_config = [#stablehlo<precision DEFAULT>, #stablehlo<precision DEFAULT>]`,
+    `precision_config = [#stablehlo<precision ${precision}>, #stablehlo<precision ${precision}>]`,
   ];
-  return makeValue("convolution", [x, kernel], { dtype, shape: result }, attributes.join(", "));
+  const type = { dtype: options.dtype ?? dtype, shape: result };
+  return makeValue("convolution", [x, kernel], type, attributes.join(", "));
 }
 
 export interface Window {
