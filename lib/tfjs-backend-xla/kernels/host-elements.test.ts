@@ -39,6 +39,18 @@ describe("small kernels on the host", () => {
     expect(made()).toBe(0);
   });
 
+  it("are given what tfjs's kernels look for in a tensor", () => {
+    const filter = tf.ones<tf.Rank.R3>([2, 2, 1]);
+    const slope = tf.grad((x: tf.Tensor) => tf.sum(tf.dilation2d(x as tf.Tensor4D, filter, 1, "valid")));
+    expectClose(tf.reshape(slope(tf.tensor4d([1, 2, 4, 3], [1, 2, 2, 1])), [4]), [0, 0, 1, 0], EXACT);
+    expect(made()).toBe(0);
+  });
+
+  it("are not those of complex numbers, which the host holds in two parts", () => {
+    const z = tf.mul(tf.complex([1, 2], [3, -4]), tf.complex([0, 1], [1, 1]));
+    expectClose(tf.concat([tf.real(z), tf.imag(z)]), [-3, 6, 1, -2], EXACT);
+  });
+
   it("are those whose inputs and results are small together", () => {
     const wide = tf.ones([LIMIT / 2]);
     tf.neg(wide).dataSync();

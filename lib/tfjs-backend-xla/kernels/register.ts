@@ -57,16 +57,18 @@ function forwarded(name: string, kernel: tf.KernelFunc): tf.KernelFunc {
     if (xla.trace) throw refusal(name, xla.trace.name);
     const cpu = tf.findBackend("cpu");
     const copies: tf.TensorInfo[] = [];
-    const copy = (info: tf.TensorInfo): tf.TensorInfo => {
-      const made = { ...info, dataId: cpu.write(xla.readSync(info.dataId), info.shape, info.dtype) };
+    const copy = ({ dataId, shape, dtype }: tf.TensorInfo): tf.TensorInfo => {
+      const rank = shape.length; // some of tfjs's kernels take it that they are given tensors
+      const made = { dataId: cpu.write(xla.readSync(dataId), shape, dtype), shape, dtype, rank };
       copies.push(made);
       return made;
     };
     const returned = kernel({ inputs: mapInputs(inputs, copy), attrs: attrs ?? {}, backend: cpu });
     const results = Array.isArray(returned) ? returned : [returned];
-    const taken = results.map((info) => ({
-      ...info,
-      dataId: xla.write(cpu.readSync(info.dataId), info.shape, info.dtype),
+    const taken = results.map(({ dataId, shape, dtype }) => ({
+      dataId: xla.write(cpu.readSync(dataId), shape, dtype),
+      shape,
+      dtype,
     }));
     for (const info of [...copies, ...results]) cpu.disposeData(info.dataId);
     return Array.isArray(returned) ? taken : taken[0];
