@@ -1,42 +1,15 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { DeviceBuffer, Executable } from "./pjrt";
-import { literal, parameter, printModule, reshape, sizeOf, splat, type Value } from "./stablehlo";
+import type { DeviceBuffer } from "./pjrt";
+import { parameter, reshape, sizeOf, type Value } from "./stablehlo";
 import { deviceType, tensorDType, TFJS_TYPE, type TensorDType } from "./trace/dtypes";
 import type { XlaDevice } from "./trace/device";
 import { CallSite } from "./trace/call-site";
-import { DeferredCalls, type Program } from "./trace/deferred";
-import { Graph, type HostArray } from "./trace/graph";
+import { Computation } from "./trace/computation";
+import type { Program } from "./trace/deferred";
+import { leaked, madeBy, type Entry } from "./trace/entry";
+import { Graph } from "./trace/graph";
+import { asConstant, hostArray } from "./trace/host-array";
 import { ProgramTrace, RegionTrace, type Trace } from "./trace/traces";
-
-/** What a tensor's data id stands for. */
-interface Entry {
-  readonly dtype: tf.DataType;
-  refCount: number;
-  /** The value, for types that the device holds. */
-  value?: Value;
-  /** The data of types that the device does not hold: strings. */
-  strings?: tf.BackendValues;
-  /** The trace during which it was recorded, and by which operation and line; it means nothing outside of that trace. */
-  readonly trace?: Trace;
-  readonly origin?: Origin;
-}
-
-interface Origin {
-  readonly kernel: string;
-  readonly site: CallSite | undefined;
-}
-
-/** A program that computes recorded values: what it reads, what it returns. */
-interface Work {
-  readonly module: string;
-  readonly leaves: Value[];
-  readonly results: Value[];
-}
-
-/** Constants up to this many elements are written into a traced program; larger data becomes a parameter. */
-const INLINE_ELEMENTS = 64;
-/** Recorded operations that no read has asked for are computed when there are this many. */
-const MAX_PENDING = 4096;
 
 /**
  * A TensorFlow.js backend that records kernels as StableHLO and computes what is read, as one program compiled by XLA.
@@ -47,15 +20,9 @@ export class XlaBackend extends tf.KernelBackend {
   readonly #entries = new tf.DataStorage<Entry>(this, tf.engine());
   readonly #graph = new Graph();
   readonly #traces: Trace[] = [];
-  /** Values recorded outside of traces since the last computation, to bound how much is put off. */
-  readonly #pending = new Set<Entry>();
-  /** Calls of compiled functions whose programs, or inputs, are still to be compiled. */
-  readonly #deferred: DeferredCalls;
+  readonly #computation: Computation;
   /** What to say of data that a program has taken. */
   readonly #givenAway = new WeakMap<object, () => string>();
-  /** Programs that reads wait for while they are compiled. */
-  readonly #compiling = new Set<Work>();
-
   /** Tensors that were collected without having been disposed of: what they held goes as if they had been. */
   readonly #dropped = new FinalizationRegistry<Entry>((entry) => {
     this.#numDropped++;
@@ -69,12 +36,7 @@ export class XlaBackend extends tf.KernelBackend {
     readonly hostElements = 0,
   ) {
     super();
-    this.#deferred = new DeferredCalls(this.#graph, device, {
-      recorded: () => this.#recorded(),
-      compute: (values) => this.#compute(values),
-      computeSync: (values) => this.#computeSync(values),
-      upload: (value) => this.#upload(value),
-    });
+    this.#computation = new Computation(this.#graph, device);
   }
 
   // ---- tfjs's storage ------------------------------------------------------------------------------------------
@@ -100,26 +62,13 @@ export class XlaBackend extends tf.KernelBackend {
   }
 
   override async read(dataId: object): Promise<tf.BackendValues> {
-    const entry = this.#readable(dataId);
-    if (entry.strings) return entry.strings;
-    const value = this.#origin(entry.value!);
-    this.#graph.hold(value);
-    try {
-      await this.#compute([value]);
-      return (
-        this.#graph.hostOf(value)?.slice() ?? ((await this.device.read(this.#graph.bufferOf(value)!)) as HostArray)
-      );
-    } finally {
-      this.#graph.release(value);
-    }
+    const { strings, value } = this.#readable(dataId);
+    return strings ?? this.#computation.read(value!);
   }
 
   override readSync(dataId: object): tf.BackendValues {
-    const entry = this.#readable(dataId);
-    if (entry.strings) return entry.strings;
-    const value = this.#origin(entry.value!);
-    this.#computeSync([value]);
-    return this.#graph.hostOf(value)?.slice() ?? (this.device.readSync(this.#graph.bufferOf(value)!) as HostArray);
+    const { strings, value } = this.#readable(dataId);
+    return strings ?? this.#computation.readSync(value!);
   }
 
   override disposeData(dataId: object, force = false): boolean {
@@ -147,7 +96,7 @@ export class XlaBackend extends tf.KernelBackend {
 
   /** Forgets what is recorded and not computed; the device stays open, for the process. */
   override dispose(): void {
-    this.#pending.clear();
+    this.#computation.clear();
   }
 
   override memory(): { unreliable: boolean } {
@@ -195,7 +144,7 @@ export class XlaBackend extends tf.KernelBackend {
     const sizes = [...inputs.map(({ shape }) => sizeOf(shape)), ...results.map(({ type }) => sizeOf(type.shape))];
     if (sizes.reduce((sum, size) => sum + size, 0) > this.hostElements) return false;
     return inputs.every(
-      ({ dataId }) => this.#graph.hostOf(this.#origin(this.#entries.get(dataId).value!)) !== undefined,
+      ({ dataId }) => this.#graph.hostOf(this.#computation.originOf(this.#entries.get(dataId).value!)) !== undefined,
     );
   }
 
@@ -205,11 +154,8 @@ export class XlaBackend extends tf.KernelBackend {
     const dataId = {};
     const trace = this.trace;
     const origin = trace && { kernel: trace.lastKernel, site: CallSite.ofKernel() };
-    const entry = this.#attach(dataId, { dtype, refCount: 1, trace, origin }, value);
-    if (!trace) {
-      this.#pending.add(entry);
-      if (this.#pending.size > MAX_PENDING) this.#flush();
-    }
+    this.#attach(dataId, { dtype, refCount: 1, trace, origin }, value);
+    if (!trace) this.#computation.add(value);
     return { dataId, shape: [...value.type.shape], dtype };
   }
 
@@ -282,25 +228,17 @@ export class XlaBackend extends tf.KernelBackend {
 
   /** Whether a program can be run on these tensors at once, since nothing is to be compiled for that; computes what it needs if so. */
   isReadyFor(program: Program, tensors: readonly tf.TensorInfo[]): boolean {
-    if (!this.#deferred.isEmpty || !this.device.has(program.module, program.options)) return false;
-    const needed = this.#deferred.needsOf(program, this.#valuesOf(tensors));
-    const work = this.#plan(needed);
-    if (work && !this.device.has(work.module)) return false;
-    this.#computeSync(needed);
-    return true;
+    return this.#computation.isReadyFor(program, this.#valuesOf(tensors));
   }
 
   /** Has a program run once it and what it needs are compiled. Its results can be computed with at once; reading them waits. */
   defer(program: Program, tensors: readonly tf.TensorInfo[]): tf.TensorInfo[] {
-    return this.#deferred.defer(program, this.#valuesOf(tensors)).map((value) => this.#tensorOf(value));
+    return this.#computation.defer(program, this.#valuesOf(tensors)).map((value) => this.#tensorOf(value));
   }
 
   /** The buffers of tensors, computed and copied to the device if they are not there yet. */
   buffersOf(tensors: readonly tf.TensorInfo[]): DeviceBuffer[] {
-    const values = this.#valuesOf(tensors);
-    const missing = values.filter((value) => !this.#graph.hasData(value));
-    if (missing.length > 0) this.#computeSync(missing);
-    return values.map((value) => this.#upload(value));
+    return this.#computation.buffersOf(this.#valuesOf(tensors));
   }
 
   /** Whether other tensors have the same data: clones, variables. */
@@ -312,7 +250,7 @@ export class XlaBackend extends tf.KernelBackend {
   /** Computes what has been recorded from the given tensors, so that their memory may go. */
   settle(tensors: readonly tf.TensorInfo[]): void {
     const needed = tensors.some(({ dataId }) => this.#graph.isAwaited(this.#entries.get(dataId).value!));
-    if (needed) this.#flush();
+    if (needed) this.#computation.flush();
   }
 
   /** Whether the data of a settled tensor may be overwritten: no other tensor has it, and no read is under way. */
@@ -320,81 +258,9 @@ export class XlaBackend extends tf.KernelBackend {
     return !this.isShared(tensor) && !this.#graph.isAwaited(this.#entries.get(tensor.dataId).value!);
   }
 
-  // ---- computing -----------------------------------------------------------------------------------------------
   /** Waits until everything recorded so far has been computed. */
   async sync(): Promise<void> {
-    await this.#deferred.run();
-    const values = [...this.#pending].map((entry) => entry.value!);
-    for (const value of values) this.#graph.hold(value);
-    try {
-      await this.#compute(values);
-      for (const buffer of values.map((value) => this.#graph.bufferOf(value)))
-        if (buffer) await this.device.ready(buffer);
-    } finally {
-      for (const value of values) this.#graph.release(value);
-    }
-  }
-
-  #flush(): void {
-    this.#computeSync(this.#recorded());
-    this.#pending.clear();
-  }
-
-  /** All that has been recorded and can be computed. */
-  #recorded(): Value[] {
-    const recorded = [...this.#pending].map((entry) => entry.value!);
-    const awaited = [...this.#compiling].flatMap(({ results }) => results);
-    return [...recorded, ...awaited].filter((value) => !this.#deferred.hasFailed(value));
-  }
-
-  #computeSync(roots: readonly Value[]): void {
-    this.#deferred.runFor(roots);
-    const work = this.#plan(roots);
-    if (work) this.#finish(work, this.#execute(work, this.device.compile(work.module)));
-  }
-
-  async #compute(roots: readonly Value[]): Promise<void> {
-    await this.#deferred.runForAsync(roots);
-    const work = this.#plan(roots);
-    if (!work) return;
-    const needed = [...work.leaves, ...work.results];
-    for (const value of needed) this.#graph.hold(value);
-    this.#compiling.add(work);
-    try {
-      const program = await this.device.compileAsync(work.module);
-      const computed = work.results.every((value) => this.#graph.hasData(value)); // by another read, or before a donation
-      if (!computed) this.#finish(work, this.#execute(work, program));
-    } finally {
-      this.#compiling.delete(work);
-      for (const value of needed) this.#graph.release(value);
-    }
-  }
-
-  #execute({ leaves }: Work, program: Executable): DeviceBuffer[] {
-    return this.device.execute(
-      program,
-      leaves.map((leaf) => leaf.type),
-      leaves.map((leaf) => this.#upload(leaf)),
-    );
-  }
-
-  #plan(roots: readonly Value[]): Work | undefined {
-    const { leaves, results } = this.#graph.cut(roots);
-    if (results.length === 0) return undefined;
-    return { module: printModule({ name: "recorded", parameters: leaves, results }), leaves, results };
-  }
-
-  #finish({ results }: Work, buffers: DeviceBuffer[]): void {
-    results.forEach((value, i) => {
-      if (this.#graph.hasData(value)) buffers[i].destroy();
-      else this.#graph.bind(value, buffers[i]);
-    });
-  }
-
-  /** Reshapes keep the order of elements: until one is computed itself, the data of what was reshaped will do. */
-  #origin(value: Value): Value {
-    while (value.op.name === "reshape" && !this.#graph.hasData(value)) value = value.op.operands[0];
-    return value;
+    await this.#computation.sync();
   }
 
   #valuesOf(tensors: readonly tf.TensorInfo[]): Value[] {
@@ -406,26 +272,18 @@ export class XlaBackend extends tf.KernelBackend {
     });
   }
 
-  #upload(value: Value): DeviceBuffer {
-    const buffer = this.#graph.bufferOf(value);
-    if (buffer) return buffer;
-    const made = this.device.upload(this.#graph.hostOf(value)!, value.type);
-    this.#graph.bind(value, made);
-    return made;
-  }
-
-  #attach(dataId: object, entry: Entry, value: Value): Entry {
+  #attach(dataId: object, entry: Entry, value: Value): void {
     entry.value = value;
     this.#entries.set(dataId, entry);
     this.#graph.hold(value, true);
     if (!entry.trace) this.#dropped.register(dataId, entry, entry);
-    return entry;
   }
 
   /** A tensor's data is needed by that tensor no more. */
-  #letGo(entry: Entry): void {
-    this.#pending.delete(entry);
-    if (entry.value) this.#graph.release(entry.value, true);
+  #letGo({ value }: Entry): void {
+    if (!value) return;
+    this.#graph.release(value, true);
+    if (this.#graph.tensorsOf(value) === 0) this.#computation.remove(value);
   }
 
   /** A tensor's value inside of a trace: its own, or the parameter that stands for it there. */
@@ -469,33 +327,4 @@ export class XlaBackend extends tf.KernelBackend {
       `a value was read while ${trace.name} was being traced (at ${new CallSite().place()}; ${madeBy(entry)}): inside a compiled function there are no numbers yet; return the tensor and read it outside`,
     );
   }
-}
-
-function leaked(entry: Entry, trace: Trace, shape: readonly number[]): Error {
-  return new Error(
-    `a tensor of shape [${shape.join(", ")}] left the trace of ${trace.name} without being returned (${madeBy(entry)}): return it from the function`,
-  );
-}
-
-function madeBy({ origin }: Entry): string {
-  if (!origin?.kernel) return "it is an argument, or a constant";
-  return `it was made by ${origin.kernel} ${origin.site ? `at ${origin.site.place()}` : "in a backward pass"}`;
-}
-
-/** A constant to write into a traced program, or nothing if the data is too large for that. */
-function asConstant(data: HostArray, dtype: TensorDType, shape: readonly number[]): Value | undefined {
-  if (data.length > 0 && data.every((x) => Object.is(x, data[0]))) return splat(data[0], dtype, shape);
-  return data.length <= INLINE_ELEMENTS ? literal(data, dtype, shape) : undefined;
-}
-
-/** What holds a type's elements on the host; complex numbers are pairs. */
-const HOST_ARRAY = { f32: Float32Array, i32: Int32Array, i1: Uint8Array, c64: Float32Array } as const;
-
-/** The data as the device's element type. */
-function hostArray(values: tf.BackendValues, type: TensorDType, length: number): HostArray {
-  if (values === null || values === undefined) return new HOST_ARRAY[type](type === "c64" ? 2 * length : length);
-  if (type === "f32" || type === "c64")
-    return values instanceof Float32Array ? values : Float32Array.from(values as ArrayLike<number>);
-  if (type === "i32") return values instanceof Int32Array ? values : Int32Array.from(values as ArrayLike<number>);
-  return values instanceof Uint8Array ? values : Uint8Array.from(values as ArrayLike<number>);
 }
