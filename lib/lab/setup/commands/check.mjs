@@ -40,15 +40,12 @@ const LINT = {
     ...["lib", "data"],
   ],
 };
-/**
- * Test files share processes, which saves a quarter of the time; `npm test` gives each its own.
- * @type {Check}
- */
+/** @type {Check} */
 const TESTS = {
   name: "fast tests",
   args: [
     at("node_modules/vitest/vitest.mjs"),
-    ...["run", "--exclude=**/*.slow.test.ts", "--no-isolate", `--maxWorkers=${os.availableParallelism()}`],
+    ...["run", "--exclude=**/*.slow.test.ts", `--maxWorkers=${os.availableParallelism()}`],
   ],
 };
 
