@@ -1,4 +1,5 @@
 // Shapes: B batch, L context, V vocabulary, N segments, E experts.
+import { existsSync } from "node:fs";
 import fs from "node:fs/promises";
 import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
@@ -72,7 +73,7 @@ function nextTokenLoss(logits_BLV: tf.Tensor3D, tokens_BL: tf.Tensor2D): tf.Scal
  * @throws Error that names the option, file, key or tensor which is wrong
  */
 export async function writeLogits({ model, tokens, out, promptLength, grads = false }: LogitsOptions): Promise<void> {
-  if (await isThere(out)) throw new Error(`${out} is there already: choose another file, or remove it`);
+  if (existsSync(out)) throw new Error(`${out} is there already: choose another file, or remove it`);
   const { params, config } = await importHuggingFace(model);
   try {
     const rows = await readTokenRows(tokens, config.vocabSize);
@@ -124,11 +125,4 @@ function sources(result: Pass, params: Params, config: ModelConfig): TensorSourc
       }),
     ),
   ];
-}
-
-async function isThere(file: string): Promise<boolean> {
-  return fs.access(file).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,5 +1,6 @@
+import { operandsFirst } from "./operands-first";
 import { typeText } from "./types";
-import { inputsOf, type Op, type Region, type Value } from "./value";
+import type { Op, Region, Value } from "./value";
 
 /** A program: a function of its parameters. `aliases` pairs a parameter's index with the output that takes its memory. */
 export interface Program {
@@ -38,24 +39,13 @@ class Printer {
     this.#local.push(value);
   }
 
-  /** Prints all that the results hang on, operands first, and returns the results' names. Iterative: graphs are deep. */
+  /** Prints all that the results hang on, operands first, and returns the results' names. */
   body(results: readonly Value[], indent: string): string[] {
-    const stack: { op: Op; next: number }[] = [];
-    const open = (value: Value) => {
-      if (!this.#names.has(value)) stack.push({ op: value.op, next: 0 });
-    };
-    for (const result of results) {
-      open(result);
-      while (stack.length > 0) {
-        const top = stack[stack.length - 1];
-        const inputs = inputsOf(top.op);
-        if (top.next < inputs.length) open(inputs[top.next++]);
-        else {
-          stack.pop();
-          if (!this.#names.has(top.op.results[0])) this.#print(top.op, indent);
-        }
-      }
-    }
+    operandsFirst(
+      results,
+      (value) => this.#names.has(value),
+      (op) => this.#print(op, indent),
+    );
     return results.map((r) => this.#names.get(r)!);
   }
 

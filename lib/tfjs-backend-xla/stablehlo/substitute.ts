@@ -1,3 +1,4 @@
+import { operandsFirst } from "./operands-first";
 import { inputsOf, makeOp, type Op, type Region, type Value } from "./value";
 
 /**
@@ -7,26 +8,15 @@ import { inputsOf, makeOp, type Op, type Region, type Value } from "./value";
 export function substitute(results: readonly Value[], replaced: ReadonlyMap<Value, Value>): Value[] {
   const copies = new Map<Op, readonly Value[]>();
   const image = (value: Value): Value | undefined => replaced.get(value) ?? copies.get(value.op)?.[value.index];
-  const stack: { op: Op; next: number }[] = [];
-  const open = (value: Value) => {
-    if (!image(value)) stack.push({ op: value.op, next: 0 });
-  };
-  for (const result of results) {
-    open(result);
-    while (stack.length > 0) {
-      const top = stack[stack.length - 1];
-      const inputs = inputsOf(top.op);
-      if (top.next < inputs.length) open(inputs[top.next++]);
-      else {
-        stack.pop();
-        if (!copies.has(top.op))
-          copies.set(
-            top.op,
-            copy(top.op, (value) => image(value)!),
-          );
-      }
-    }
-  }
+  operandsFirst(
+    results,
+    (value) => image(value) !== undefined,
+    (op) =>
+      copies.set(
+        op,
+        copy(op, (value) => image(value)!),
+      ),
+  );
   return results.map((value) => image(value)!);
 }
 

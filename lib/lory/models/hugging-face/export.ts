@@ -3,7 +3,7 @@ import path from "node:path";
 import type * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../config";
 import { paramsToList, type Params } from "../params";
-import { FORMATS, writeSafetensorsFrom, type FormatName, type TensorSource } from "../safetensors";
+import { sizeBytesOf, writeSafetensorsFrom, type FormatName, type TensorSource } from "../safetensors";
 import { MODELING_MODULE, toHuggingFaceConfig } from "./config";
 import { takePart, weightTable, type WeightRow } from "./weights";
 
@@ -95,7 +95,7 @@ async function writeWeights(
     await writeSafetensorsFrom(path.join(folder, file), shard, metadata);
     for (const source of shard) {
       weightMap[source.name] = file;
-      totalBytes += sizeBytes(source);
+      totalBytes += sizeBytesOf(source);
     }
   }
   const index = { metadata: { total_size: totalBytes }, weight_map: weightMap };
@@ -122,14 +122,11 @@ function sources(
   );
 }
 
-const sizeBytes = ({ format, shape }: TensorSource): number =>
-  shape.reduce((product, size) => product * size, FORMATS[format].itemBytes);
-
 function groupBySize(all: readonly TensorSource[], maxBytes: number): TensorSource[][] {
   const groups: TensorSource[][] = [];
   let room = 0;
   for (const source of all) {
-    const bytes = sizeBytes(source);
+    const bytes = sizeBytesOf(source);
     if (groups.length === 0 || bytes > room) {
       groups.push([]);
       room = maxBytes;

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import fs from "node:fs/promises";
 import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
@@ -41,7 +42,7 @@ export async function importHuggingFace(folder: string): Promise<{ params: Param
 }
 
 async function readRow(row: WeightRow, { places }: Checkpoint, folder: string): Promise<tf.Tensor> {
-  const target = new Float32Array(row.shape.reduce((product, size) => product * size, 1));
+  const target = new Float32Array(tf.util.sizeFromShape([...row.shape]));
   for (const part of row.parts) {
     const { entry, reader } = places.get(part.name)!;
     const values = await reader.read(entry);
@@ -102,7 +103,7 @@ async function openCheckpoint(folder: string): Promise<Checkpoint> {
 /** Tensor names to files; undefined for a checkpoint in one file. */
 async function readIndex(folder: string): Promise<Map<string, string> | undefined> {
   const file = path.join(folder, "model.safetensors.index.json");
-  if (!(await exists(file))) return undefined;
+  if (!existsSync(file)) return undefined;
   const { weight_map: weightMap } = await readJson(file);
   if (!isRecord(weightMap)) throw new Error(`${file} has no weight_map`);
   const pairs = Object.entries(weightMap);
@@ -125,11 +126,4 @@ async function readJson(file: string): Promise<Record<string, unknown>> {
   }
   if (!isRecord(value)) throw new Error(`${file} is not a JSON object`);
   return value;
-}
-
-async function exists(file: string): Promise<boolean> {
-  return fs.access(file).then(
-    () => true,
-    () => false,
-  );
 }

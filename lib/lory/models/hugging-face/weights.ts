@@ -1,4 +1,5 @@
 // Shapes: V vocabulary, D model, Q = 3 D, F ffn, G = 2 F, E experts.
+import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../config";
 import { hasExperts } from "../expert-layers";
 
@@ -89,7 +90,7 @@ export function weightTable(config: ModelConfig): WeightRow[] {
 /** Columns of `row`'s matrices that `part` fills, transposed to [..., out, in]. */
 export function takePart(row: WeightRow, part: ForeignPart, values: Float32Array): Float32Array {
   if (part.firstColumn === undefined) return values;
-  const taken = new Float32Array(part.shape.reduce((product, size) => product * size, 1));
+  const taken = new Float32Array(tf.util.sizeFromShape([...part.shape]));
   eachElement(row, part, (ours, theirs) => (taken[theirs] = values[ours]));
   return taken;
 }
@@ -107,7 +108,7 @@ const TILE = 32;
 function eachElement(row: WeightRow, part: ForeignPart, visit: (ours: number, theirs: number) => void): void {
   const [rows, columns] = row.shape.slice(-2);
   const [count, first] = [part.shape[part.shape.length - 2], part.firstColumn ?? 0];
-  const matrices = row.shape.slice(0, -2).reduce((product, size) => product * size, 1);
+  const matrices = tf.util.sizeFromShape(row.shape.slice(0, -2));
   for (let m = 0; m < matrices; m++) {
     const [ours, theirs] = [m * rows * columns + first, m * count * rows];
     for (let o0 = 0; o0 < count; o0 += TILE) {

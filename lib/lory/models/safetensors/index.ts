@@ -1,5 +1,5 @@
-export { FORMATS, type FormatName } from "./formats";
-export { isRecord, type Entry } from "./header";
+export type { FormatName } from "./formats";
+export { isRecord, sizeBytesOf, type Entry } from "./header";
 export {
   openSafetensors,
   readSafetensors,

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import fs from "node:fs/promises";
+import * as tf from "@tensorflow/tfjs-core";
 import type { NamedTensor } from "../params";
 import { FORMAT_NAMES, FORMATS, type FormatName } from "./formats";
 import { encodeHeader, type EntryToWrite } from "./header";
@@ -70,7 +71,7 @@ export async function writeSafetensorsFrom(
     await append(header);
     for (const { name, format, shape, values } of sources) {
       const fetched = await values();
-      const count = shape.reduce((product, size) => product * size, 1);
+      const count = tf.util.sizeFromShape([...shape]);
       if (fetched.length !== count) {
         throw new Error(`safetensors: tensor "${name}" has ${fetched.length} values, its shape [${shape.join(", ")}]`);
       }
