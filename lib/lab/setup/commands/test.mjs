@@ -20,11 +20,11 @@ const MARK = "useTestBackend";
 
 /** @param {string[]} args */
 export async function run(args) {
-  const noInterop = args.length === 0 ? await missingInterop() : undefined;
+  const noInterop = args.length === 0 ? await whyMissing(interopExtra()) : undefined;
   let counts = await vitest(args, process.env);
   if (noInterop !== undefined) console.log(`Exchanged models were not tested with transformers. ${noInterop}`);
   if (args.length === 0 && !process.env.LORY_TEST_BACKEND) {
-    const reason = await noTensorflow();
+    const reason = await whyMissing(tensorflowExtra());
     for (const backend of BACKENDS.filter((name) => name !== "tensorflow" || reason === undefined)) {
       console.log(`\nThe tests of models on the backend ${backend}`);
       const options = ["--no-isolate", ...testsOnBackends(at("lib/lory"))];
@@ -49,36 +49,50 @@ async function vitest(args, env) {
 }
 
 /**
- * Why there is no backend `tensorflow` to test, as a line; undefined if there is one. Continuous integration sets it up; a
- * person is not made to download it.
+ * @typedef {object} Extra what some tests need beside the set-up
+ * @property {boolean} isHere
+ * @property {string} flag the argument of `npm run setup` that adds it
+ * @property {string | undefined} obstacle why it cannot be had on this machine
+ * @property {import("../set-up.mjs").Options} options
+ * @property {() => boolean} isFetched whether what comes over the network is here: a failure after that is not the network's
+ */
+
+/** @returns {Extra} */
+const tensorflowExtra = () => ({
+  isHere: VARIANTS.some(hasTensorflow),
+  flag: tensorflowFlag("cpu"),
+  obstacle: tensorflowObstacle("cpu"),
+  options: { tensorflow: ["cpu"] },
+  isFetched: () =>
+    tensorflow("cpu")
+      .filter(({ id }) => !id.endsWith("native"))
+      .every(isDone),
+});
+
+/** @returns {Extra} */
+const interopExtra = () => ({
+  isHere: hasInterop(),
+  flag: INTEROP_FLAG,
+  obstacle: interopObstacle(),
+  options: { interop: true },
+  isFetched: () => interop.some(isDone),
+});
+
+/**
+ * Why something is not here to test with, as a line; undefined if it is. Continuous integration sets it up; a person is not made
+ * to download it.
+ * @param {Extra} extra
  * @throws {SetupError} if its parts are here and do not fit together
  */
-async function noTensorflow() {
-  if (VARIANTS.some(hasTensorflow)) return undefined;
-  if (!process.env.CI) return `It is not set up: npm run setup -- ${tensorflowFlag("cpu")}`;
-  const obstacle = tensorflowObstacle("cpu");
+async function whyMissing({ isHere, flag, obstacle, options, isFetched }) {
+  if (isHere) return undefined;
+  if (!process.env.CI) return `It is not set up: npm run setup -- ${flag}`;
   if (obstacle) return obstacle;
   try {
-    await setUp({ tensorflow: ["cpu"] });
+    await setUp(options);
     return undefined;
   } catch (error) {
-    const parts = tensorflow("cpu").filter(({ id }) => !id.endsWith("native"));
-    if (!(error instanceof SetupError) || parts.every(isDone)) throw error;
-    return error.message;
-  }
-}
-
-/** Why there is no torch to test exchanged models with, as a line; undefined if there is one. As for `tensorflow`. */
-async function missingInterop() {
-  if (hasInterop()) return undefined;
-  if (!process.env.CI) return `They are not set up: npm run setup -- ${INTEROP_FLAG}`;
-  const obstacle = interopObstacle();
-  if (obstacle) return obstacle;
-  try {
-    await setUp({ interop: true });
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof SetupError) || interop.some(isDone)) throw error;
+    if (!(error instanceof SetupError) || isFetched()) throw error;
     return error.message;
   }
 }
