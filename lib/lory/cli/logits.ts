@@ -16,7 +16,7 @@ import {
 } from "../models";
 import { takePart } from "../models/hugging-face/weights";
 import { writeSafetensorsFrom, type TensorSource } from "../models/safetensors";
-import type { Routing } from "../moe";
+import type { Pass } from "../moe";
 import { meanCrossEntropyNats } from "../nn";
 import { readTokenRows, type TokenRows } from "./token-rows";
 
@@ -33,20 +33,20 @@ export interface LogitsOptions {
   readonly grads?: boolean;
 }
 
-type Pass = { logits_BLV: tf.Tensor3D; loss: tf.Scalar; routing: tf.Tensor3D[]; grads: tf.Tensor[] };
+type Result = { logits_BLV: tf.Tensor3D; loss: tf.Scalar; routing: tf.Tensor3D[]; grads: tf.Tensor[] };
 
 /** The forward pass and, if asked for, the gradients in `paramsToList`'s order, as one program. */
-const pass = jit(
+const compute = jit(
   (
     params: Params,
     tokens_BL: tf.Tensor2D,
     promptLength_B: tf.Tensor1D | null,
     config: ModelConfig,
     withGradients: boolean,
-  ): Pass => {
-    const routing: Routing | undefined = promptLength_B === null ? undefined : { mode: "prompt", promptLength_B };
-    const run = (at: Params): Omit<Pass, "grads"> => {
-      const { logits_BLV, routing: weights } = forward(at, tokens_BL, config, routing);
+  ): Result => {
+    const pass: Pass = promptLength_B === null ? { kind: "evaluation" } : { kind: "prompt", promptLength_B };
+    const run = (at: Params): Omit<Result, "grads"> => {
+      const { logits_BLV, routing: weights } = forward(at, tokens_BL, config, pass);
       return { logits_BLV, routing: weights, loss: nextTokenLoss(logits_BLV, tokens_BL) };
     };
     const list = paramsToList(params);
@@ -81,7 +81,7 @@ export async function writeLogits({ model, tokens, out, promptLength, grads = fa
     if (grads && rows.length === 1) throw new Error("rows of one token predict nothing: there is no gradient to write");
     const tokens_BL = tf.tensor2d(rows.ids, [rows.rows, rows.length], "int32");
     const promptLength_B = promptLength === undefined ? null : tf.fill([rows.rows], promptLength, "int32");
-    const result = pass(params, tokens_BL, promptLength_B as tf.Tensor1D | null, config, grads);
+    const result = compute(params, tokens_BL, promptLength_B as tf.Tensor1D | null, config, grads);
     try {
       await fs.mkdir(path.dirname(path.resolve(out)), { recursive: true });
       await writeSafetensorsFrom(out, sources(result, params, config));
@@ -103,7 +103,7 @@ function checkLengths({ length }: TokenRows, promptLength: number | undefined, {
   }
 }
 
-function sources(result: Pass, params: Params, config: ModelConfig): TensorSource[] {
+function sources(result: Result, params: Params, config: ModelConfig): TensorSource[] {
   const source = (name: string, tensor: tf.Tensor): TensorSource => ({
     name,
     format: "F32",

@@ -49,7 +49,7 @@ async function naive(prompt: string, tokens: number, model: ModelConfig, seed: n
   const promptLength = ids.length;
   const nextId = (): number =>
     tf.tidy(() => {
-      const routing = { mode: "prompt", promptLength_B: tf.tensor1d([promptLength], "int32") } as const;
+      const routing = { kind: "prompt", promptLength_B: tf.tensor1d([promptLength], "int32") } as const;
       const { logits_BLV } = forward(weights, tf.tensor2d(ids, [1, ids.length], "int32"), model, routing);
       return tf.argMax(tf.reshape(tf.slice(logits_BLV, [0, ids.length - 1, 0]), [-1])).dataSync()[0];
     });

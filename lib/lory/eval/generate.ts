@@ -5,6 +5,7 @@ import { jit } from "tfjs-backend-xla";
 import type { Tokenizer } from "../data";
 import { disposeMerged, forward, mergeForPrompt, refuseUnknownKeys } from "../models";
 import type { FfnParams, ModelConfig, Params } from "../models";
+import { mergesExperts } from "../moe";
 import { sampleToken, uniformNumbers, type SamplingOptions } from "./sampling";
 import { textStream } from "./text-stream";
 
@@ -39,8 +40,8 @@ const nextLogits = jit(
 
 /**
  * Continues a prompt, with prompt-only routing (Lory, section 3.1): one routing decision a layer, from the prompt; the experts
- * are merged once, and every token costs what the dense model's costs. The whole context is computed anew for each token,
- * by one compiled program.
+ * are merged once, and every token costs what the dense model's costs. A model whose tokens choose their experts is run as it is. The whole
+ * context is computed anew for each token, by one compiled program.
  *
  * @returns yields the new text piece by piece, never a part of a character; its return value says why it ended
  * @throws an error for a prompt that is empty or longer than the context, and for a bad option
@@ -82,9 +83,9 @@ export async function* generate(
   }
 }
 
-/** The parameters with the experts merged for a prompt; a dense model's own. */
+/** The parameters with the experts merged for a prompt; the model's own where it is dense, or routes token by token. */
 function mergedFor(params: Params, ids: readonly number[], config: ModelConfig): Params {
-  if (config.numExperts === 0) return params;
+  if (config.numExperts === 0 || !mergesExperts(config.routingMode)) return params;
   return tf.tidy(() => {
     const ffns = mergedFfns(params, paddedTokens(ids, config), tf.tensor1d([ids.length], "int32"), config);
     return { ...params, layers: params.layers.map((layer, i) => ({ ...layer, ffn: ffns[i] })) };

@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { jit } from "tfjs-backend-xla";
 import type { Corpus } from "../data";
 import { expertLayers, forward, type ModelConfig, type Params } from "../models";
-import { segmentation } from "../moe";
+import { routedUnitLength, segmentation } from "../moe";
 import { visitWindows, type EvaluationOptions } from "./held-out";
 
 /** Mean routing weights on held-out text. */
@@ -11,7 +11,7 @@ export interface RoutingByDomain {
   readonly domains: string[];
   /** The layers with experts, counted from 0. */
   readonly layers: number[];
-  /** By those layers, domain and expert; the weights of a layer and a domain sum to 1. */
+  /** By those layers, domain and expert; the weights of a layer and a domain sum to 1 where the mode's do. */
   readonly weights: number[][][];
 }
 
@@ -25,8 +25,8 @@ const layerWeights = jit(
 );
 
 /**
- * The mean over held-out tokens of the weights by which each token's FFN was merged (as in the paper's Fig. 6): a segment
- * counts by its tokens. Segment 1 is included, with the weights that it used.
+ * The mean over held-out tokens of the weights by which each token's FFN was merged, or its experts' outputs were (as in the paper's
+ * Fig. 6): a segment counts by its tokens. Segment 1 is included, with the weights that it used.
  *
  * @throws Error for a dense model; CorpusError for a domain without a window; the signal's reason when aborted
  */
@@ -38,9 +38,8 @@ export async function routingByDomain(
 ): Promise<RoutingByDomain> {
   const { contextLength, numExperts } = config;
   const layers = expertLayers(config);
-  const segmentLength = config.routingMode === "whole_sequence" ? contextLength : config.segmentLength;
   if (numExperts === 0) throw new Error("the model is dense (numExperts is 0): it has no routing weights");
-  const { count, length, lastLength } = segmentation(contextLength, segmentLength);
+  const { count, length, lastLength } = segmentation(contextLength, routedUnitLength(config, contextLength));
   const domains = corpus.domains.map(({ name }) => name);
   const weights = layers.map(() => domains.map(() => new Array<number>(numExperts).fill(0)));
   for (const [d, domain] of domains.entries()) {

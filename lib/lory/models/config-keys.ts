@@ -17,6 +17,12 @@ export const CONFIG_KEYS = {
   segmentLength: "segment_length",
   routingMode: "routing_mode",
   firstSegmentRule: "first_segment_rule",
+  numExpertsPerTok: "num_experts_per_tok",
+  normTopkProb: "norm_topk_prob",
+  routerAuxLossCoef: "router_aux_loss_coef",
+  loadBalancingScope: "load_balancing_scope",
+  routerZLossCoef: "router_z_loss_coef",
+  routerBiasUpdateRate: "router_bias_update_rate",
   normEps: "rms_norm_eps",
   ropeTheta: "rope_theta",
   initStd: "initializer_range",
@@ -25,4 +31,6 @@ export const CONFIG_KEYS = {
 /** Keys that a dense model does not have. */
 export const EXPERT_KEYS = [
   ...(["numExperts", "expertLayerStep", "denseLayers", "segmentLength", "routingMode", "firstSegmentRule"] as const),
+  ...(["numExpertsPerTok", "normTopkProb", "routerAuxLossCoef", "loadBalancingScope", "routerZLossCoef"] as const),
+  "routerBiasUpdateRate",
 ] as const;

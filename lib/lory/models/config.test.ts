@@ -69,7 +69,17 @@ test.each<[unknown, string]>([
   [{ firstSegmentRule: "none" }, 'firstSegmentRule is "none": expected one of "own_stop_gradient", "uniform"'],
   [
     { routingMode: "prefix", firstSegmentRule: "uniform" },
-    'firstSegmentRule is "uniform", routingMode "prefix": in this mode segment 1 is routed by its own mean',
+    'firstSegmentRule is "uniform", routingMode "prefix": this mode does not heed it, and allows "own_stop_gradient" only',
+  ],
+  [{ numExpertsPerTok: 0 }, "numExpertsPerTok is 0: expected an integer of at least 1"],
+  [{ normTopkProb: 1 }, "normTopkProb is 1: expected true or false"],
+  [{ routerAuxLossCoef: -1 }, "routerAuxLossCoef is -1: expected a finite number of at least 0"],
+  [{ loadBalancingScope: "batch" }, 'loadBalancingScope is "batch": expected one of "global_batch", "sequence"'],
+  [{ routerZLossCoef: 0.1 }, 'routerZLossCoef is 0.1, routingMode "causal_segment": this mode does not heed it'],
+  [{ routerBiasUpdateRate: 0.1 }, "and allows 0 only. It can be chosen for token_choice"],
+  [
+    { routingMode: "token_choice", numExperts: 2, numExpertsPerTok: 3 },
+    "numExpertsPerTok is 3, numExperts 2: a token cannot pass more experts than there are",
   ],
   [null, "a model's configuration is an object, not null"],
   ["1m", 'a model\'s configuration is an object, not "1m"'],

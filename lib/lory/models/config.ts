@@ -1,6 +1,7 @@
 import { nearestName, refuseUnknownKeys } from "./refuse-unknown";
-import { FIRST_SEGMENT_RULES, MODES_WITH_FIRST_RULE, SEGMENT_ROUTING_MODES } from "../moe";
+import { FIRST_SEGMENT_RULES, LOAD_BALANCING_SCOPES, ROUTING_MODES } from "../moe";
 import { expertLayers } from "./expert-layers";
+import { checkRouting } from "./config-routing";
 import { llamaFfnWidth, PRESETS, PRESET_NAMES, type ModelConfig, type PresetName } from "./presets";
 
 export type { ModelConfig } from "./presets";
@@ -17,6 +18,11 @@ const isInteger =
 
 const isPositive: Check = (value) =>
   typeof value === "number" && Number.isFinite(value) && value > 0 ? undefined : "a finite number above 0";
+
+const isNotNegative: Check = (value) =>
+  typeof value === "number" && Number.isFinite(value) && value >= 0 ? undefined : "a finite number of at least 0";
+
+const isBoolean: Check = (value) => (typeof value === "boolean" ? undefined : "true or false");
 
 const isOneOf =
   (names: readonly string[]): Check =>
@@ -43,8 +49,14 @@ const CHECKS = {
   expertLayerStep: isInteger(1),
   denseLayers: (value) => (isLayers(value) ? undefined : "a list of layers, each counted from 0 and named once"),
   segmentLength: isInteger(1),
-  routingMode: isOneOf(SEGMENT_ROUTING_MODES),
+  routingMode: isOneOf(ROUTING_MODES),
   firstSegmentRule: isOneOf(FIRST_SEGMENT_RULES),
+  numExpertsPerTok: isInteger(1),
+  normTopkProb: isBoolean,
+  routerAuxLossCoef: isNotNegative,
+  loadBalancingScope: isOneOf(LOAD_BALANCING_SCOPES),
+  routerZLossCoef: isNotNegative,
+  routerBiasUpdateRate: isNotNegative,
   normEps: isPositive,
   ropeTheta: isPositive,
   initStd: isPositive,
@@ -95,7 +107,7 @@ export function modelConfig(input: ModelConfigInput = {}): ModelConfig {
 
 /** What values must be to one another. */
 function checkTogether(config: ModelConfig): void {
-  const { dModel, numHeads, segmentLength, contextLength, routingMode, firstSegmentRule } = config;
+  const { dModel, numHeads, segmentLength, contextLength } = config;
   if (dModel % numHeads !== 0) {
     throw new Error(
       `dModel is ${dModel}, numHeads ${numHeads}: the heads share the width evenly, so that dModel must be a multiple of numHeads`,
@@ -120,10 +132,5 @@ function checkTogether(config: ModelConfig): void {
       `numExperts is ${config.numExperts}, and no layer has experts: expertLayerStep is ${config.expertLayerStep}, denseLayers [${config.denseLayers.join(", ")}]`,
     );
   }
-  if (firstSegmentRule !== "own_stop_gradient" && !MODES_WITH_FIRST_RULE.includes(routingMode)) {
-    throw new Error(
-      `firstSegmentRule is "${firstSegmentRule}", routingMode "${routingMode}": in this mode segment 1 is routed by its own ` +
-        `mean. A rule can be chosen for ${MODES_WITH_FIRST_RULE.join(" and ")}`,
-    );
-  }
+  checkRouting(config);
 }

@@ -3,7 +3,7 @@ import { paramsToList } from "./params";
 import { initParams } from "./init";
 import { randomParams, tinyConfig, useTestBackend } from "../testing";
 import { modelConfig } from "./config";
-import { countParameters, flopsPerToken } from "./count";
+import { computedFfnFlopsPerToken, countParameters, flopsPerToken } from "./count";
 import { PRESETS, type PresetName } from "./presets";
 
 const billions = (count: number, digits: number): string => (count / 1e9).toFixed(digits);
@@ -111,4 +111,27 @@ test("a short last segment is merged for like a full one", () => {
     flopsPerToken(modelConfig({ preset: "1m-8e", contextLength, segmentLength: 100 })),
   );
   expect(Math.round(((four.merge * 301) / (three.merge * 300)) * 3)).toBe(4);
+});
+
+test("token choice of two of eight: by hand", () => {
+  const config = modelConfig({ preset: "0.3b-8e", routingMode: "token_choice" });
+  const dense = PRESETS["0.3b"];
+  // Two experts of 3 x 1024 x 2816 in each of 24 layers, and the routers.
+  expect(countParameters(config).active - countParameters(dense).active).toBe(24 * (3 * 1024 * 2816 + 8 * 1024));
+  expect(countParameters(config).total).toBe(countParameters(PRESETS["0.3b-8e"]).total);
+  const flops = flopsPerToken(config);
+  expect(flops.ffn).toBe(2 * flopsPerToken(dense).ffn);
+  expect(flops.merge).toBe(24 * 2 * 1024 * 8);
+  // 2 x 8 x 4096 assignments fill 256 blocks of 256 if they are even; at most 7 blocks more are begun.
+  expect(computedFfnFlopsPerToken(config, 8) / flops.ffn).toBe((256 + 7) / 256);
+  // 2 x 4096 assignments to 8 experts likewise: 32 blocks, and 7.
+  expect(computedFfnFlopsPerToken(config, 1) / flops.ffn).toBe((32 + 7) / 32);
+});
+
+test("the bias of balancing is one number an expert", async () => {
+  await useTestBackend();
+  const config = tinyConfig({ routingMode: "token_choice", routerBiasUpdateRate: 1e-3 });
+  const size = paramsToList(initParams(config, 0)).reduce((sum, { tensor }) => sum + tensor.size, 0);
+  expect(size).toBe(countParameters(config).total);
+  expect(size - countParameters(tinyConfig()).total).toBe(config.numLayers * config.numExperts);
 });

@@ -7,4 +7,5 @@ export * from "./params";
 export * from "./presets";
 export * from "./prompt-merge";
 export * from "./refuse-unknown";
+export * from "./training-loss";
 export * from "./transformer";

@@ -8,7 +8,7 @@ import type { FfnParams, LayerParams, Params } from "./params";
 
 /**
  * Fresh weights: every matrix (embedding, head and router too) normal with standard deviation `initStd`, every gain 1, a
- * learned prior of routing 0.
+ * learned prior of routing and every bias of balancing 0.
  *
  * Each tensor has a random stream of its own, so that equal seeds give equal weights on every machine.
  *
@@ -28,7 +28,13 @@ export function initParams(config: ModelConfig, seed: number): Params {
   };
   const ffn = (layer: number): FfnParams =>
     hasExperts(config, layer)
-      ? { router_DE: draw(D, E), gateUp_EDG: draw(E, D, 2 * F), down_EFD: draw(E, F, D), ...forFirstSegment() }
+      ? {
+          router_DE: draw(D, E),
+          gateUp_EDG: draw(E, D, 2 * F),
+          down_EFD: draw(E, F, D),
+          ...forFirstSegment(),
+          ...(config.routerBiasUpdateRate > 0 ? { bias_E: tf.zeros([E]) } : {}),
+        }
       : { gateUp_DG: draw(D, 2 * F), down_FD: draw(F, D) };
   const layer = (index: number): LayerParams => ({
     attnNorm_D: tf.ones([D]),

@@ -1,10 +1,10 @@
 // Shapes: V vocabulary, D model, Q = 3 D packed queries, keys, values, F ffn, G = 2 F packed gate and up, E experts.
 import type * as tf from "@tensorflow/tfjs-core";
-import type { LoryFfnParams } from "../moe";
+import type { ExpertFfnParams } from "../moe";
 import type { AttentionParams, DenseFfnParams, MergedFfnParams } from "../nn";
 
 /** A layer's FFN: dense, a bank of experts with a router, or experts already merged, one network for each row. */
-export type FfnParams = DenseFfnParams | LoryFfnParams | MergedFfnParams;
+export type FfnParams = DenseFfnParams | ExpertFfnParams | MergedFfnParams;
 
 export type LayerParams = AttentionParams & { attnNorm_D: tf.Tensor; ffnNorm_D: tf.Tensor; ffn: FfnParams };
 
@@ -16,7 +16,10 @@ export type NamedTensor = { name: string; tensor: tf.Tensor };
 /** The parts of a layer's FFN, in order, by kind; each kind is known by its first one. */
 const FFN_KINDS = [
   { parts: ["gateUp_DG", "down_FD"], optional: [] },
-  { parts: ["router_DE", "gateUp_EDG", "down_EFD"], optional: ["prior_E", "firstGateUp_DG", "firstDown_FD"] },
+  {
+    parts: ["router_DE", "gateUp_EDG", "down_EFD"],
+    optional: ["prior_E", "firstGateUp_DG", "firstDown_FD", "bias_E"],
+  },
   { parts: ["gateUp_RDG", "down_RFD"], optional: [] },
 ] as const;
 

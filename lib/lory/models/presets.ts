@@ -1,7 +1,7 @@
-import type { FirstSegmentRule, SegmentRoutingMode } from "../moe";
+import type { RoutingConfig } from "../moe";
 
 /** Everything that determines a model, but for its weights. */
-export interface ModelConfig {
+export interface ModelConfig extends RoutingConfig {
   /** V, pieces of the tokenizer. */
   readonly vocabSize: number;
   /** L, the most tokens that a sequence has. */
@@ -18,12 +18,6 @@ export interface ModelConfig {
   readonly expertLayerStep: number;
   /** Layers, counted from 0, that keep a dense FFN all the same. */
   readonly denseLayers: readonly number[];
-  /** T, tokens a segment. */
-  readonly segmentLength: number;
-  /** How the routing weights of a layer come about. */
-  readonly routingMode: SegmentRoutingMode;
-  /** What routes segment 1, in the modes that leave it open. */
-  readonly firstSegmentRule: FirstSegmentRule;
   /** Added to the mean square in RMSNorm. */
   readonly normEps: number;
   /** Base of the rotary frequencies. */
@@ -42,13 +36,24 @@ type Size = Pick<
   "vocabSize" | "contextLength" | "segmentLength" | "dModel" | "dFfn" | "numLayers" | "numHeads"
 >;
 
+/** The paper's routing, and for the other modes what their sources use; no balancing. */
+export const ROUTING_DEFAULTS = {
+  routingMode: "causal_segment",
+  firstSegmentRule: "own_stop_gradient",
+  numExpertsPerTok: 2,
+  normTopkProb: true,
+  routerAuxLossCoef: 0,
+  loadBalancingScope: "global_batch",
+  routerZLossCoef: 0,
+  routerBiasUpdateRate: 0,
+} as const satisfies Omit<RoutingConfig, "segmentLength">;
+
 const preset = (size: Size, numExperts: number): ModelConfig => ({
   ...size,
   numExperts,
   expertLayerStep: 1,
   denseLayers: [],
-  routingMode: "causal_segment",
-  firstSegmentRule: "own_stop_gradient",
+  ...ROUTING_DEFAULTS,
   normEps: 1e-5,
   ropeTheta: 10_000,
   initStd: 0.02,

@@ -21,6 +21,13 @@ const lengths = [4, 9, 1];
 
 beforeAll(useTestBackend);
 
+test("what is not merged has no merge for a prompt", () => {
+  const chosen = tinyConfig({ routingMode: "token_choice" });
+  const merge = (): unknown =>
+    mergeForPrompt(randomParams(chosen, 1), tokenTensor([[1, 2]]), tf.tensor1d([2], "int32"), chosen);
+  expect(merge).toThrow('routingMode is "token_choice": its experts are not merged');
+});
+
 const lengthTensor = (promptLength_B: number[]): tf.Tensor1D => tf.tensor1d(promptLength_B, "int32");
 
 const promptForward = (tokens: number[][], promptLength_B: number[]): ReturnType<typeof compiledPromptForward> =>

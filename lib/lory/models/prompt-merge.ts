@@ -22,7 +22,7 @@ export function mergeForPrompt(
   config: ModelConfig,
 ): Params {
   const ffns = tf.tidy(() => {
-    const { routing } = forward(params, tokens_BL, config, { mode: "prompt", promptLength_B });
+    const { routing } = forward(params, tokens_BL, config, { kind: "prompt", promptLength_B });
     const weights = routing.values();
     return params.layers.map(({ ffn }) => {
       if (!("router_DE" in ffn)) return ffn;

@@ -175,6 +175,16 @@ test("own segment: each segment reads ahead within itself", () => {
   }
 });
 
+test.each([1, 2, 3])(
+  "token choice of %i is strictly causal: no token changes a logit before it",
+  (numExpertsPerTok) => {
+    const config: ModelConfig = { ...lory, routingMode: "token_choice", numExpertsPerTok };
+    for (const position of positions) {
+      expect(changed(randomParams(config, 7), config, position)).toEqual(positions.map((l) => l >= position));
+    }
+  },
+);
+
 test("whole sequence: every token reads all others", () => {
   const config: ModelConfig = { ...lory, routingMode: "whole_sequence" };
   for (const position of positions) {
@@ -183,6 +193,8 @@ test("whole sequence: every token reads all others", () => {
 });
 
 test.each([
+  { routingMode: "token_choice" },
+  { routingMode: "token_choice", numExpertsPerTok: 1, numExperts: 1 },
   { routingMode: "running_mean" },
   { routingMode: "prefix" },
   { routingMode: "own_segment" },

@@ -14,10 +14,18 @@ import {
   useTestBackend,
 } from "../testing";
 import type { ModelConfig } from "./config";
-import { referenceForward, referenceLossNats, referenceParams, type ReferenceParams } from "./reference";
+import {
+  referenceForward,
+  referenceObjective,
+  referenceParams,
+  type Decisions,
+  type ReferenceParams,
+} from "./reference";
 
 // Central differences in float64 add about 1e-9.
 const GRADIENT = { rtol: 1e-3, atol: 2e-5 };
+
+const TOKEN_CHOICE = { routingMode: "token_choice", numExperts: 3, numExpertsPerTok: 2 } as const;
 
 beforeAll(useTestBackend);
 
@@ -46,6 +54,12 @@ test.each<[string, Partial<ModelConfig>, number, number]>([
   ["experts in every second layer", { numLayers: 3, expertLayerStep: 2 }, 2, 10],
   ["experts in all layers but one", { numLayers: 3, denseLayers: [1] }, 2, 10],
   ["dense first and only segment", { firstSegmentRule: "dense_expert" }, 2, 3],
+  ["token choice", TOKEN_CHOICE, 2, 11],
+  ["token choice of one", { ...TOKEN_CHOICE, numExpertsPerTok: 1, normTopkProb: false }, 2, 10],
+  ["token choice of all", { ...TOKEN_CHOICE, numExpertsPerTok: 3 }, 2, 10],
+  ["token choice among many, with a bias", { ...TOKEN_CHOICE, numExperts: 7, numExpertsPerTok: 3, routerBiasUpdateRate: 1e-3 }, 3, 11], // prettier-ignore
+  ["token choice of one token", TOKEN_CHOICE, 1, 1],
+  ["token choice with one expert", { ...TOKEN_CHOICE, numExperts: 1, numExpertsPerTok: 1 }, 2, 9],
 ])("forward and loss equal the float64 reference: %s", (_, keys, batch, length) => {
   compareForward(tinyConfig(keys), batch, length, 17);
 });
@@ -66,9 +80,6 @@ test("prompt routing equals the float64 reference", () => {
     );
   });
 });
-
-/** Modes in which segment 1 routes itself with gradient. */
-const READS_ITSELF = new Set<string>(["own_segment", "whole_sequence"]);
 
 /** `params` with one number moved. */
 function moved(params: ReferenceParams, name: string, index: number, by: number): ReferenceParams {
@@ -92,6 +103,15 @@ test.each<[string, Partial<ModelConfig>, number]>([
   ["learned prior", { numLayers: 1, firstSegmentRule: "learned_prior" }, 10],
   ["dense first segment", { numLayers: 1, firstSegmentRule: "dense_expert" }, 10],
   ["experts in one layer of two", { denseLayers: [0] }, 10],
+  ["token choice", { ...TOKEN_CHOICE, numLayers: 1 }, 10],
+  ["token choice by shares of all", { ...TOKEN_CHOICE, numLayers: 1, normTopkProb: false }, 10],
+  ["token choice, balanced over the batch", { ...TOKEN_CHOICE, routerAuxLossCoef: 0.7, routerZLossCoef: 0.3 }, 10],
+  [
+    "token choice, balanced by sequence",
+    { ...TOKEN_CHOICE, routerAuxLossCoef: 0.7, loadBalancingScope: "sequence" },
+    10,
+  ],
+  ["token choice with a bias", { ...TOKEN_CHOICE, numLayers: 1, routerBiasUpdateRate: 1e-3 }, 10],
 ])("gradients of every parameter equal central differences of the reference: %s", (_, keys, length) => {
   const config = tinyConfig(keys);
   const params = randomParams(config, 23);
@@ -99,13 +119,10 @@ test.each<[string, Partial<ModelConfig>, number]>([
   const grads = lossGradients(params, tokenTensor(tokens_BM), config);
 
   const reference = referenceParams(params);
-  const inputs_BL = tokens_BM.map((row) => row.slice(0, -1));
-  const { routing_BYNE } = referenceForward(reference, inputs_BL, config);
-  const isStopped = config.firstSegmentRule === "own_stop_gradient" && !READS_ITSELF.has(config.routingMode);
-  const firstWeights_BYE = isStopped
-    ? routing_BYNE.map((layers) => layers.map((weights_NE) => weights_NE[0]))
-    : undefined;
-  const loss = (at: ReferenceParams): number => referenceLossNats(at, tokens_BM, config, { firstWeights_BYE });
+  // Selections and stopped weights are those of this point, wherever the loss is taken.
+  const decisions: Decisions = new Map();
+  referenceObjective(reference, tokens_BM, config, decisions);
+  const loss = (at: ReferenceParams): number => referenceObjective(at, tokens_BM, config, decisions);
   const [step, draws] = [1e-5, new Draws(25)];
   for (const [name, grad] of grads) {
     const { shape, values } = reference.get(name)!;

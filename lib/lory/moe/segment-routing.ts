@@ -19,9 +19,6 @@ export const SEGMENT_ROUTING_MODES = [
 ] as const;
 export type SegmentRoutingMode = (typeof SEGMENT_ROUTING_MODES)[number];
 
-/** Modes in which a rule says what routes segment 1; in the others its own mean does. */
-export const MODES_WITH_FIRST_RULE: readonly SegmentRoutingMode[] = ["causal_segment", "running_mean"];
-
 export type SegmentRouterParams = FirstSegmentParams & { router_DE: tf.Tensor };
 
 /**

@@ -7,6 +7,7 @@ import {
   lossNats,
   mergeForPrompt,
   paramsToList,
+  trainingLosses,
   type ModelConfig,
   type Params,
 } from "../models";
@@ -20,7 +21,7 @@ export const compiledForward = jit(
 /** `forward` with prompt routing. */
 export const compiledPromptForward = jit(
   (params: Params, tokens_BL: tf.Tensor2D, promptLength_B: tf.Tensor1D, config: ModelConfig) =>
-    forward(params, tokens_BL, config, { mode: "prompt", promptLength_B }),
+    forward(params, tokens_BL, config, { kind: "prompt", promptLength_B }),
   { name: "forward of a prompt" },
 );
 
@@ -45,13 +46,14 @@ const gradientList = jit(
   (params: Params, tokens_BM: tf.Tensor2D, config: ModelConfig) => {
     const list = paramsToList(params);
     const loss = (...tensors: tf.Tensor[]): tf.Scalar =>
-      lossNats(listToParams(list.map(({ name }, i) => ({ name, tensor: tensors[i] }))), tokens_BM, config);
+      trainingLosses(listToParams(list.map(({ name }, i) => ({ name, tensor: tensors[i] }))), tokens_BM, config)
+        .objective;
     return tf.grads(loss)(list.map(({ tensor }) => tensor));
   },
   { name: "gradients" },
 );
 
-/** The gradient of the loss by every parameter, by name, read from the device. */
+/** The gradient of the training objective by every parameter, by name, read from the device. */
 export function lossGradients(
   params: Params,
   tokens_BM: tf.Tensor2D,

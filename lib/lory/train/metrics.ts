@@ -1,5 +1,17 @@
+/** What is known of the routing in one training step, in modes that assign tokens to experts; means over layers. */
+export interface RoutingMetrics {
+  /** What the gradients were taken of: the cross entropy and the auxiliary losses, times their coefficients. */
+  readonly objective: number;
+  /** Before its coefficient: 1 where experts have even loads. */
+  readonly loadBalancing: number;
+  /** Before its coefficient. */
+  readonly routerZ: number;
+  /** How far the largest load of an expert exceeds the even one, as a share of that (Wang et al. 2024, arXiv 2408.15664, MaxVio). */
+  readonly maxViolation: number;
+}
+
 /** What is known of one training step. */
-export interface StepMetrics {
+export interface StepMetrics extends Partial<RoutingMetrics> {
   /** Counted from 1. */
   readonly step: number;
   /** Tokens trained on, this step included. */
@@ -27,9 +39,17 @@ export const METRIC_NAMES = {
   gradNorm: "optim/total grad norm",
   tokensPerSecond: "throughput/device/TPS",
   secondsLeft: "throughput/seconds left",
+  objective: "train/loss",
+  loadBalancing: "train/load balancing loss",
+  routerZ: "train/router Z loss",
+  maxViolation: "train/load max violation",
 } as const satisfies Record<keyof StepMetrics, string>;
 
+/** Fields that steps of other modes do not have. */
+export const ROUTING_METRICS = ["objective", "loadBalancing", "routerZ", "maxViolation"] as const;
+
 const FIELDS = Object.keys(METRIC_NAMES) as (keyof StepMetrics)[];
+const OPTIONAL: readonly (keyof StepMetrics)[] = ROUTING_METRICS;
 const NULLABLE: readonly (keyof StepMetrics)[] = ["tokensPerSecond", "secondsLeft"];
 
 /** A step's metrics as one line of JSON, with the line's end. */
@@ -40,9 +60,10 @@ export function metricsLine(metrics: StepMetrics): string {
 /** @throws if the line is not what `metricsLine` writes */
 export function parseMetricsLine(line: string): StepMetrics {
   const values = JSON.parse(line) as Record<string, unknown> | null;
-  const entries = FIELDS.map((field): [string, number | null] => {
+  const entries = FIELDS.flatMap((field): [string, number | null][] => {
     const value = values?.[METRIC_NAMES[field]];
-    if (typeof value === "number" || (value === null && NULLABLE.includes(field))) return [field, value];
+    if (value === undefined && OPTIONAL.includes(field)) return [];
+    if (typeof value === "number" || (value === null && NULLABLE.includes(field))) return [[field, value]];
     throw new Error(`"${METRIC_NAMES[field]}" is ${JSON.stringify(value)}`);
   });
   return Object.fromEntries(entries) as unknown as StepMetrics;

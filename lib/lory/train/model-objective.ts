@@ -1,7 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { jit } from "tfjs-backend-xla";
-import { initParams, listToParams, lossNats, paramsToList, type ModelConfig, type Params } from "../models";
+import { initParams, listToParams, paramsToList, trainingLosses, type ModelConfig, type Params } from "../models";
 import type { TensorSpec } from "../models/safetensors";
+import { balancedBias } from "../moe";
 import type { RunConfig } from "./run-config";
 import { initialState, type Objective, type TrainState } from "./train-step";
 
@@ -12,9 +13,18 @@ export function parameterSpecs(model: ModelConfig): TensorSpec[] {
   );
 }
 
-/** The model's loss as a function of its parameters in that order. */
+/** What the model is trained by, as functions of its parameters in that order. */
 export function modelObjective(model: ModelConfig, specs: readonly TensorSpec[] = parameterSpecs(model)): Objective {
-  return (params, tokens_BM) => lossNats(paramsOf(specs, params), tokens_BM, model);
+  return {
+    losses: (params, tokens_BM) => trainingLosses(paramsOf(specs, params), tokens_BM, model),
+    balanced: (params, loads) => {
+      const ofLayers = loads.values();
+      return params.map((param, i) => {
+        if (!specs[i].name.endsWith(".bias_E")) return param;
+        return balancedBias(param, ofLayers.next().value!, model.routerBiasUpdateRate);
+      });
+    },
+  };
 }
 
 /** Fresh parameters in that order. */

@@ -1,8 +1,11 @@
 // Shapes: B batch, M = L + 1 context and the token after it.
 import * as tf from "@tensorflow/tfjs-core";
 import { jit, precision, type Precision } from "tfjs-backend-xla";
+import type { TrainingLosses } from "../models";
 import { adamW, clipScale, globalNorm, type StepScalars } from "./adamw";
+import type { RoutingMetrics } from "./metrics";
 import type { OptimizerConfig, RunConfig } from "./run-config";
+import { routingMetrics } from "./routing-metrics";
 
 /** All that training changes on the device, each list in the order of the model's parameters. */
 export interface TrainState {
@@ -11,14 +14,21 @@ export interface TrainState {
   readonly v: tf.Tensor[];
 }
 
-/** The mean loss of a batch, in nats a token, as a function of the flat parameters. */
-export type Objective = (params: tf.Tensor[], tokens_BM: tf.Tensor2D) => tf.Scalar;
+/** What a model is trained by, as functions of the flat parameters. */
+export interface Objective {
+  /** The losses of a batch. */
+  losses(params: tf.Tensor[], tokens_BM: tf.Tensor2D): TrainingLosses;
+  /** The parameters after a step, with those that follow the experts' loads, and no gradient, moved. */
+  balanced(params: tf.Tensor[], loads: TrainingLosses["loads"]): tf.Tensor[];
+}
 
 /** What a step gives back; `gradNorm` is the global norm before clipping. */
 export interface StepResult {
   readonly state: TrainState;
   readonly lossNats: tf.Scalar;
   readonly gradNorm: tf.Scalar;
+  /** Of modes that assign tokens to experts. */
+  readonly routing: Partial<Record<keyof RoutingMetrics, tf.Scalar>>;
 }
 
 /** The engine's policy for each precision of a run. */
@@ -30,7 +40,7 @@ export function initialState(params: tf.Tensor[]): TrainState {
 }
 
 /**
- * The whole training step as one compiled program: loss, gradients, clipping by the global norm, AdamW.
+ * The whole training step as one compiled program: losses, gradients, clipping by the global norm, AdamW, balancing of experts.
  * `runPrecision` is that of the loss's and the gradients' contractions; all else is f32.
  * The state that goes in is consumed: its memory holds the state that comes out.
  */
@@ -40,8 +50,7 @@ export function trainStep(
   runPrecision: RunConfig["precision"] = "f32",
 ) {
   const step = (state: TrainState, tokens_BM: tf.Tensor2D, scalars: StepScalars): StepResult => {
-    const lossOf = tf.valueAndGrads((...params) => objective(params, tokens_BM));
-    const { value, grads } = precision(POLICY[runPrecision], () => lossOf(state.params));
+    const { losses, grads } = precision(POLICY[runPrecision], () => lossesAndGrads(objective, state.params, tokens_BM));
     const gradNorm = globalNorm(grads);
     const scale = clipScale(gradNorm, optimizer.clipNorm);
     const updated = state.params.map((param, i) =>
@@ -49,13 +58,48 @@ export function trainStep(
     );
     return {
       state: {
-        params: updated.map(({ param }) => param),
+        params: objective.balanced(
+          updated.map(({ param }) => param),
+          losses.loads,
+        ),
         m: updated.map(({ m }) => m),
         v: updated.map(({ v }) => v),
       },
-      lossNats: value,
+      lossNats: losses.lossNats,
       gradNorm,
+      routing: routingMetrics(losses),
     };
   };
   return jit(step, { donate: [0], name: "train step" });
+}
+
+/** The losses, and the objective's gradient by each parameter. */
+function lossesAndGrads(
+  objective: Objective,
+  params: tf.Tensor[],
+  tokens_BM: tf.Tensor2D,
+): { losses: TrainingLosses; grads: tf.Tensor[] } {
+  // A gradient gives back one scalar: what else is computed on the way is kept through its tidying.
+  const kept: TrainingLosses[] = [];
+  const { value, grads } = tf.valueAndGrads((...at) => {
+    const losses = objective.losses(at, tokens_BM);
+    kept.push(mapTensors(losses, (tensor) => tf.keep(tf.clone(tensor))));
+    return losses.objective;
+  })(params);
+  value.dispose();
+  const losses = mapTensors(kept[0], (tensor) => tf.clone(tensor));
+  tf.dispose([...kept]);
+  return { losses, grads };
+}
+
+function mapTensors(
+  { objective, lossNats, auxiliary, loads }: TrainingLosses,
+  map: <T extends tf.Tensor>(tensor: T) => T,
+): TrainingLosses {
+  return {
+    objective: map(objective),
+    lossNats: map(lossNats),
+    auxiliary: Object.fromEntries(Object.entries(auxiliary).map(([name, loss]) => [name, map(loss)])),
+    loads: loads.map((load_E) => map(load_E)),
+  };
 }

@@ -3,11 +3,11 @@ import { setImmediate as eventLoopTurn } from "node:timers/promises";
 import * as tf from "@tensorflow/tfjs-core";
 import type { TrainBatch } from "../data";
 import { stepScalars } from "./adamw";
-import type { StepMetrics } from "./metrics";
+import type { RoutingMetrics, StepMetrics } from "./metrics";
 import { tokensPerStep, totalSteps, type RunConfig } from "./run-config";
 import { learningRateAt } from "./schedule";
 import { Throughput } from "./throughput";
-import { trainStep, type Objective, type TrainState } from "./train-step";
+import { trainStep, type Objective, type StepResult, type TrainState } from "./train-step";
 
 /** What a training reads, and where it leaves what it knows. */
 export interface TrainingSurroundings {
@@ -28,11 +28,16 @@ export interface TrainingSurroundings {
 const QUEUED_STEP_MS = 1000;
 
 /** A step that the device was given and whose loss has not been read yet. */
-interface StepInFlight {
+interface StepInFlight extends Omit<StepResult, "state"> {
   readonly step: number;
   readonly epoch: number;
-  readonly lossNats: tf.Scalar;
-  readonly gradNorm: tf.Scalar;
+}
+
+/** What a step's tensors say. */
+interface StepNumbers {
+  readonly lossNats: number;
+  readonly gradNorm: number;
+  readonly routing: Partial<RoutingMetrics>;
 }
 
 /** A loss or gradient that is not a finite number. The parameters are spoilt; the last checkpoint is from before. */
@@ -117,8 +122,8 @@ export class Training {
   }
 
   dispose(): void {
-    tf.dispose([this.#state.params, this.#state.m, this.#state.v]);
-    for (const { lossNats, gradNorm } of this.#inFlight.splice(0)) tf.dispose([lossNats, gradNorm]);
+    tf.dispose({ ...this.#state });
+    for (const { lossNats, gradNorm, routing } of this.#inFlight.splice(0)) tf.dispose([lossNats, gradNorm, routing]);
   }
 
   /** Gives the device its next step. */
@@ -132,10 +137,10 @@ export class Training {
       // Compiling before the first call, and not in it, leaves the event loop free.
       if (!this.#isPrepared) await this.#step.prepare(this.#state, tokens_BM, scalars);
       this.#isPrepared = true;
-      const { state, lossNats, gradNorm } = this.#step(this.#state, tokens_BM, scalars);
+      const { state, ...seen } = this.#step(this.#state, tokens_BM, scalars);
       this.#state = state;
       this.#steps = step;
-      this.#inFlight.push({ step, epoch, lossNats, gradNorm });
+      this.#inFlight.push({ step, epoch, ...seen });
     } finally {
       tf.dispose([tokens_BM, { ...scalars }]);
     }
@@ -143,10 +148,12 @@ export class Training {
 
   /** Waits for the oldest step in flight, and records it. */
   async #finish(throughput: Throughput, record: TrainingSurroundings["record"]): Promise<StepMetrics> {
-    const { step, epoch, lossNats, gradNorm } = this.#inFlight[0];
-    const [[loss], [norm]] = await Promise.all([lossNats.data(), gradNorm.data()]);
+    const oldest = this.#inFlight[0];
+    const { step, epoch } = oldest;
+    const numbers = await numbersOf(oldest);
+    const { lossNats: loss, gradNorm: norm } = numbers;
     this.#inFlight.shift();
-    tf.dispose([lossNats, gradNorm]);
+    tf.dispose([oldest.lossNats, oldest.gradNorm, oldest.routing]);
     if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
       throw new DivergedError(
         `training diverged at step ${step}: the loss is ${loss}, the gradient norm ${norm}; ` +
@@ -154,12 +161,13 @@ export class Training {
       );
     }
     throughput.stepEnded(performance.now());
-    const metrics = this.#metrics(step, epoch, loss, norm, throughput.stepsPerSecond);
+    const metrics = this.#metrics(step, epoch, numbers, throughput.stepsPerSecond);
     await this.#unlessBlocked(record(metrics));
     return metrics;
   }
 
-  #metrics(step: number, epoch: number, lossNats: number, gradNorm: number, speed: number | null): StepMetrics {
+  #metrics(step: number, epoch: number, numbers: StepNumbers, speed: number | null): StepMetrics {
+    const { lossNats, gradNorm, routing } = numbers;
     const steps = totalSteps(this.#config);
     return {
       step,
@@ -170,6 +178,7 @@ export class Training {
       gradNorm,
       tokensPerSecond: speed && speed * tokensPerStep(this.#config),
       secondsLeft: speed && (steps - step) / speed,
+      ...routing,
     };
   }
 
@@ -182,4 +191,18 @@ export class Training {
       throw new Error(`${reason}. Then train again: the steps since are kept in memory`, { cause: error });
     }
   }
+}
+
+/** Reads a step's tensors from the device. */
+async function numbersOf({ lossNats, gradNorm, routing }: Omit<StepResult, "state">): Promise<StepNumbers> {
+  const entries = Object.entries(routing);
+  const values = await Promise.all(
+    [lossNats, gradNorm, ...entries.map(([, tensor]) => tensor)].map((each) => each.data()),
+  );
+  const [[loss], [norm], ...rest] = values;
+  return {
+    lossNats: loss,
+    gradNorm: norm,
+    routing: Object.fromEntries(entries.map(([name], i) => [name, rest[i][0]])),
+  };
 }

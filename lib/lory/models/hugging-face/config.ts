@@ -1,5 +1,6 @@
 import { CONFIG_KEYS, EXPERT_KEYS } from "../config-keys";
 import { modelConfig, type ModelConfig } from "../config";
+import { ROUTING_DEFAULTS } from "../presets";
 import { refuseUnknownKeys } from "../refuse-unknown";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -90,16 +91,15 @@ export function fromHuggingFaceConfig(json: Json, file: string): ModelConfig {
 /** Keys that may be missing, by model type: transformers writes only what differs from its defaults. */
 const OPTIONAL = {
   llama: ["initStd", "ropeTheta", "normEps", ...EXPERT_KEYS],
-  lory: ["initStd", "ropeTheta", "normEps", "routingMode", "firstSegmentRule", "expertLayerStep", "denseLayers"],
+  lory: ["initStd", "ropeTheta", "normEps", "expertLayerStep", "denseLayers", ...Object.keys(ROUTING_DEFAULTS)],
 } as const;
 
-/** LlamaConfig's defaults for keys that may be missing, and the paper's for Lory's. */
+/** LlamaConfig's defaults for keys that may be missing, and those of the presets for Lory's. */
 const LLAMA_DEFAULTS = {
   initStd: 0.02,
   ropeTheta: 10_000,
   normEps: 1e-6,
-  routingMode: "causal_segment",
-  firstSegmentRule: "own_stop_gradient",
+  ...ROUTING_DEFAULTS,
   expertLayerStep: 1,
   denseLayers: [],
 } as const;

@@ -1,11 +1,12 @@
 """Lory (Zhong et al. 2024, arXiv 2405.03133) for transformers: LLaMA whose FFNs are merged from experts, once for each
-segment of text (the mode that the model was trained with), or once for a whole prompt.
+segment of text, or once for a whole prompt, or whose tokens choose experts: the mode is that of the configuration.
 
     model = AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=True)
-    model(input_ids)                                  # routed by segments
+    model(input_ids)                                  # routed by segments, or token by token
     model(input_ids, prompt_length=torch.tensor([5])) # routed by the mean of each row's first tokens, merged once
 
-Every forward pass sees the whole sequence: routing needs the segments before, so that there is no key-value cache.
+Every forward pass sees the whole sequence: routing needs the segments before, so that there is no key-value cache. For running a trained
+model: what training adds (auxiliary losses, balancing) is not part of it.
 Shapes: B batch, L tokens, N segments, T tokens a segment, E experts, D model, F ffn.
 """
 
@@ -24,6 +25,9 @@ class LoryConfig(LlamaConfig):
         segment_length=256,
         routing_mode="causal_segment",
         first_segment_rule="own_stop_gradient",
+        num_experts_per_tok=2,
+        norm_topk_prob=True,
+        router_bias_update_rate=0,
         decoder_sparse_step=1,
         mlp_only_layers=(),
         **kwargs,
@@ -32,6 +36,9 @@ class LoryConfig(LlamaConfig):
         self.segment_length = segment_length
         self.routing_mode = routing_mode
         self.first_segment_rule = first_segment_rule
+        self.num_experts_per_tok = num_experts_per_tok
+        self.norm_topk_prob = norm_topk_prob
+        self.router_bias_update_rate = router_bias_update_rate
         self.decoder_sparse_step = decoder_sparse_step
         self.mlp_only_layers = list(mlp_only_layers)
         kwargs["use_cache"] = False
@@ -62,6 +69,8 @@ class LoryMLP(nn.Module):
         self.config = config
         self.router = nn.Linear(config.hidden_size, config.num_experts, bias=False)
         self.experts = SwiGLU((config.num_experts,), config.hidden_size, config.intermediate_size)
+        if config.router_bias_update_rate > 0:
+            self.router.e_score_correction_bias = nn.Parameter(torch.zeros(config.num_experts))
         if config.first_segment_rule == "learned_prior":
             self.prior = nn.Parameter(torch.zeros(config.num_experts))
         if config.first_segment_rule == "dense_expert":
@@ -71,13 +80,19 @@ class LoryMLP(nn.Module):
 
     def forward(self, x_BLD):
         length = x_BLD.shape[1]
+        mode = self.config.routing_mode
+        if mode in TOKEN_MODES:
+            if self.prompt_length is not None:
+                raise ValueError(f"routing_mode is {mode!r}: its experts are not merged; call the model without prompt_length")
+            self.routing_weights = TOKEN_MODES[mode](self, x_BLD)
+            return self._expert_sum(x_BLD, self.routing_weights)
         if self.prompt_length is not None:
             positions = torch.arange(length, device=x_BLD.device)
             in_prompt_BL = (positions < self.prompt_length[:, None]).to(x_BLD.dtype)
             mean_BD = (in_prompt_BL[..., None] * x_BLD).sum(1) / self.prompt_length[:, None].to(x_BLD.dtype)
             self.routing_weights = self._probabilities(mean_BD)[:, None]
             return self._merged(x_BLD, self.routing_weights[:, 0])
-        whole = self.config.routing_mode == "whole_sequence"
+        whole = mode == "whole_sequence"
         segments = list(x_BLD.split(length if whole else self.config.segment_length, dim=1))
         weights = self._segment_weights(segments)
         self.routing_weights = torch.stack(weights, 1)
@@ -119,6 +134,29 @@ class LoryMLP(nn.Module):
             return torch.zeros_like(own_BE)
         raise ValueError(f"first_segment_rule is {rule!r}, which this model does not know")
 
+    def _token_choice(self, x_BLD):
+        """Routing weights [B, L, E] of each token, 0 but for the experts that it chooses."""
+        logits_BLE = self.router(x_BLD).float()
+        probs_BLE = logits_BLE.softmax(-1)
+        bias_E = getattr(self.router, "e_score_correction_bias", None)
+        chosen_BLK = self._highest(logits_BLE if bias_E is None else probs_BLE + bias_E, self.config.num_experts_per_tok)
+        if self.config.norm_topk_prob:
+            weights_BLK = logits_BLE.gather(-1, chosen_BLK).softmax(-1)
+        else:
+            weights_BLK = probs_BLE.gather(-1, chosen_BLK)
+        return torch.zeros_like(probs_BLE).scatter(-1, chosen_BLK, weights_BLK).to(x_BLD.dtype)
+
+    @staticmethod
+    def _highest(scores, count):
+        """Where the highest scores are; equal ones in order of index, which topk does not promise."""
+        return torch.sort(scores, dim=-1, descending=True, stable=True).indices[..., :count]
+
+    def _expert_sum(self, x_BLD, weights_BLE):
+        """Every expert's output on every token, by weight: simple, not sparse."""
+        bank = (self.experts.gate_proj.weight, self.experts.up_proj.weight, self.experts.down_proj.weight)
+        outputs = [self._swiglu(x_BLD, *(matrices[e] for matrices in bank)) for e in range(len(bank[0]))]
+        return sum(y_BLD * weights_BLE[..., e, None] for e, y_BLD in enumerate(outputs))
+
     def _merged(self, x_BTD, weights_BE):
         bank = (self.experts.gate_proj.weight, self.experts.up_proj.weight, self.experts.down_proj.weight)
         return self._swiglu(x_BTD, *(torch.einsum("be,eoi->boi", weights_BE, matrices) for matrices in bank))
@@ -127,6 +165,10 @@ class LoryMLP(nn.Module):
     def _swiglu(x_BTD, gate_BFD, up_BFD, down_BDF):
         hidden_BTF = functional.silu(x_BTD @ gate_BFD.mT) * (x_BTD @ up_BFD.mT)
         return hidden_BTF @ down_BDF.mT
+
+
+# Modes in which tokens are routed one by one: their routing weights.
+TOKEN_MODES = {"token_choice": LoryMLP._token_choice}
 
 
 class LoryForCausalLM(LlamaForCausalLM):
@@ -151,7 +193,8 @@ class LoryForCausalLM(LlamaForCausalLM):
 
     @property
     def routing_weights(self):
-        """The weights of the last forward pass, a tensor [B, N, E] for each layer with experts; N = 1 for a prompt."""
+        """The weights of the last forward pass, a tensor [B, N, E] for each layer with experts; N = 1 for a prompt,
+        L where tokens are routed."""
         return [mlp.routing_weights for mlp in self._lory_mlps()]
 
     def _lory_mlps(self):

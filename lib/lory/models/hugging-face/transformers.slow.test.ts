@@ -95,7 +95,10 @@ describe.skipIf(!existsSync(python))("transformers", () => {
     { routingMode: "prefix", segmentLength: 3 },
     { routingMode: "own_segment" },
     { routingMode: "whole_sequence" },
-  ])("runs a Lory model routed by segments: %j", async (keys) => {
+    { routingMode: "token_choice" },
+    { routingMode: "token_choice", numExpertsPerTok: 1, normTopkProb: false },
+    { routingMode: "token_choice", numExperts: 5, numExpertsPerTok: 3, routerBiasUpdateRate: 1e-3 },
+  ])("runs a Lory model in the mode that it has: %j", async (keys) => {
     const config = tinyConfig(keys);
     const params = randomParams(config, 35);
     const tokens = randomTokens(config, 2, 10, 36);

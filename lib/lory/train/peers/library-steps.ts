@@ -28,7 +28,7 @@ export function librarySteps({ spec, weights, batches }: StepInput): LibraryStep
         state = result.state;
         losses.push((await result.lossNats.data())[0]);
         ms.push(performance.now() - start);
-        tf.dispose([tokens_BM, { ...scalars }, result.lossNats, result.gradNorm]);
+        tf.dispose([tokens_BM, { ...scalars }, result.lossNats, result.gradNorm, result.routing]);
         done++;
       }
       return { ms, losses };

@@ -1,0 +1,50 @@
+// Shapes: B batch, M = L + 1, E experts, Y layers with experts.
+import * as tf from "@tensorflow/tfjs-core";
+import { AUXILIARY_LOSSES, type AuxiliaryLoss } from "../moe";
+import { headCrossEntropyNats } from "../nn";
+import type { ModelConfig } from "./config";
+import type { Params } from "./params";
+import { hiddenStates, inputsAndTargets } from "./transformer";
+
+/** What a step of training differentiates, and its parts. */
+export type TrainingLosses = {
+  /** The cross entropy and the auxiliary losses, each times its coefficient. */
+  objective: tf.Scalar;
+  /** The mean cross entropy of the training pass, in nats a token. */
+  lossNats: tf.Scalar;
+  /** Each auxiliary loss that the mode has, before its coefficient: the mean over layers. */
+  auxiliary: Partial<Record<AuxiliaryLoss, tf.Scalar>>;
+  /** Each expert's share of the assignments, without gradient, by layer with experts, in the modes that assign. */
+  loads: tf.Tensor1D[];
+};
+
+/** What each auxiliary loss is multiplied by. */
+const COEFFICIENTS = {
+  loadBalancing: ({ routerAuxLossCoef }) => routerAuxLossCoef,
+  routerZ: ({ routerZLossCoef }) => routerZLossCoef,
+} satisfies Record<AuxiliaryLoss, (config: ModelConfig) => number>;
+
+/**
+ * The losses of a batch as training sees it. Where a mode has no auxiliary losses, or none with a coefficient, the objective is the cross entropy.
+ *
+ * @param tokens_BM int32, [B, L + 1]: each token but the last predicts the one after it
+ */
+export function trainingLosses(params: Params, tokens_BM: tf.Tensor2D, config: ModelConfig): TrainingLosses {
+  return tf.tidy(() => {
+    const { inputs_BL, targets_BL } = inputsAndTargets(tokens_BM);
+    const { x_BLD, reports } = hiddenStates(params, inputs_BL, config, { kind: "training" });
+    const losses_BL = headCrossEntropyNats(x_BLD, params.head_DV, targets_BL);
+    const lossNats: tf.Scalar = tf.mul(tf.sum(losses_BL), 1 / losses_BL.size);
+    const auxiliary: TrainingLosses["auxiliary"] = {};
+    let objective = lossNats;
+    for (const name of AUXILIARY_LOSSES) {
+      const ofLayers = reports.flatMap(({ losses }) => losses[name] ?? []);
+      if (ofLayers.length === 0) continue;
+      const mean: tf.Scalar = tf.mul(tf.addN(ofLayers), 1 / ofLayers.length);
+      auxiliary[name] = mean;
+      const coefficient = COEFFICIENTS[name](config);
+      if (coefficient > 0) objective = tf.add(objective, tf.mul(mean, coefficient));
+    }
+    return { objective, lossNats, auxiliary, loads: reports.map(({ load_E }) => load_E) };
+  });
+}

@@ -1,0 +1,64 @@
+// Shapes: X tokens, B batch, K experts a token, E experts.
+import * as tf from "@tensorflow/tfjs-core";
+import { stopGradient } from "../nn";
+import type { LoadBalancingScope } from "./routing-config";
+
+/** What may be added to the training objective beside the cross entropy. */
+export const AUXILIARY_LOSSES = ["loadBalancing", "routerZ"] as const;
+export type AuxiliaryLoss = (typeof AUXILIARY_LOSSES)[number];
+
+/** What a layer's router did in a pass of training. */
+export type RouterReport = {
+  /** Each expert's share of all assignments of tokens to experts, [E], without gradient: they sum to 1. */
+  load_E: tf.Tensor1D;
+  /** The layer's auxiliary losses, before their coefficients. */
+  losses: Partial<Record<AuxiliaryLoss, tf.Scalar>>;
+};
+
+/**
+ * `E sum_e f_e P_e`, f_e the share of the assignments that expert e has, P_e its mean probability: 1 where both are even, E where one expert has
+ * all (Fedus et al. 2021, arXiv 2101.03961, Eq. 4, their dispatched tokens being assignments). Its gradient is that of P.
+ *
+ * @param chosen_XKE one-hot rows of the chosen experts
+ * @param probs_XE softmax over all experts
+ * @param batch sequences that the tokens make up
+ */
+export function loadBalancingLoss(
+  chosen_XKE: tf.Tensor3D,
+  probs_XE: tf.Tensor2D,
+  batch: number,
+  scope: LoadBalancingScope,
+): tf.Scalar {
+  return tf.tidy(() => {
+    const [tokens, perToken, numExperts] = chosen_XKE.shape;
+    const groups = scope === "sequence" ? batch : 1;
+    const meanOf = (sum_XE: tf.Tensor, count: number): tf.Tensor =>
+      tf.mul(tf.sum(tf.reshape(sum_XE, [groups, -1, numExperts]), 1), groups / count);
+    const shares_GE = meanOf(tf.sum(chosen_XKE, 1), tokens * perToken);
+    const products = tf.mul(shares_GE, meanOf(probs_XE, tokens));
+    return tf.mul(tf.sum<tf.Scalar>(products), numExperts / groups);
+  });
+}
+
+/** The mean over tokens of `(log sum_e exp logit_e)^2` (Zoph et al. 2022, ST-MoE, arXiv 2202.08906, Eq. 5). */
+export function routerZLoss(logits_XE: tf.Tensor2D): tf.Scalar {
+  return tf.tidy(() => {
+    const highest_X1 = stopGradient(tf.max(logits_XE, 1, true));
+    const total_X1 = tf.sum(tf.exp(tf.sub(logits_XE, highest_X1)), 1, true);
+    return tf.mul(tf.sum<tf.Scalar>(tf.square(tf.add(tf.log(total_X1), highest_X1))), 1 / logits_XE.shape[0]);
+  });
+}
+
+/** Each expert's share of the assignments, [E]. */
+export function loadShares(chosen_XKE: tf.Tensor3D): tf.Tensor1D {
+  const [tokens, perToken] = chosen_XKE.shape;
+  return tf.tidy(() => tf.mul(tf.sum<tf.Tensor1D>(chosen_XKE, [0, 1]), 1 / (tokens * perToken)));
+}
+
+/**
+ * Balancing without a loss (Wang et al. 2024, arXiv 2408.15664, Algorithm 1): experts with less than their share are raised for selection,
+ * those with more are lowered, by `rate` a step.
+ */
+export function balancedBias(bias_E: tf.Tensor, load_E: tf.Tensor1D, rate: number): tf.Tensor {
+  return tf.tidy(() => tf.add(bias_E, tf.mul(tf.sign(tf.sub(1 / load_E.shape[0], load_E)), rate)));
+}

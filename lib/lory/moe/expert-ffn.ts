@@ -1,0 +1,67 @@
+// Shapes: B batch, L context, N units that are routed alike (segments or tokens), D model, E experts.
+import type * as tf from "@tensorflow/tfjs-core";
+import type { RouterReport } from "./auxiliary";
+import { loryFfn, type LoryFfnParams } from "./lory-ffn";
+import { mergesExperts, type RoutingConfig, type RoutingMode } from "./routing-config";
+import type { SegmentRoutingMode } from "./segment-routing";
+import { tokenChoiceFfn } from "./token-choice";
+
+/** A layer of experts: a router [D, E] over a bank, and what single modes need beside. */
+export type ExpertFfnParams = LoryFfnParams & {
+  /** Added to the experts' scores where tokens select them; moved by the load, not by gradients. */
+  bias_E?: tf.Tensor;
+};
+
+/** What a pass through the model is for. */
+export type Pass =
+  /** Predicting text: evaluation, and inference without a prompt's merge. */
+  | { kind: "evaluation" }
+  | { kind: "training" }
+  /** Inference: one merge a layer and row, by the mean of the row's own first `promptLength_B` tokens. */
+  | { kind: "prompt"; promptLength_B: tf.Tensor1D };
+
+/** The layer's output, the routing weights of each unit (N = 1 where a sequence is merged once), and what the router did. */
+export type ExpertFfnOutput = { y_BLD: tf.Tensor3D; weights_BNE: tf.Tensor3D; report?: RouterReport };
+
+type ExpertFfn = (params: ExpertFfnParams, x_BLD: tf.Tensor3D, config: RoutingConfig, pass: Pass) => ExpertFfnOutput;
+
+const merged =
+  (mode: SegmentRoutingMode): ExpertFfn =>
+  (params, x_BLD, { segmentLength, firstSegmentRule }, pass) =>
+    loryFfn(params, x_BLD, segmentLength, pass.kind === "prompt" ? promptRouting(pass) : { mode, firstSegmentRule });
+
+const promptRouting = ({ promptLength_B }: Pass & { kind: "prompt" }) => ({ mode: "prompt", promptLength_B }) as const;
+
+const tokenChoice: ExpertFfn = (params, x_BLD, config) => {
+  const { weights_BLE, ...rest } = tokenChoiceFfn(params, x_BLD, config);
+  return { ...rest, weights_BNE: weights_BLE };
+};
+
+const EXPERT_FFNS = {
+  causal_segment: merged("causal_segment"),
+  running_mean: merged("running_mean"),
+  prefix: merged("prefix"),
+  own_segment: merged("own_segment"),
+  whole_sequence: merged("whole_sequence"),
+  token_choice: tokenChoice,
+} satisfies Record<RoutingMode, ExpertFfn>;
+
+/**
+ * A layer of experts, in the mode that the configuration names.
+ *
+ * @param x_BLD the normed input: the router and the experts see the same tensor
+ * @throws Error where experts that are not merged are to be merged for a prompt
+ */
+export function expertFfn(
+  params: ExpertFfnParams,
+  x_BLD: tf.Tensor3D,
+  config: RoutingConfig,
+  pass: Pass,
+): ExpertFfnOutput {
+  if (pass.kind === "prompt" && !mergesExperts(config.routingMode)) {
+    throw new Error(
+      `routingMode is "${config.routingMode}": its experts are not merged, so that there is no merge for a prompt; run the model without one`,
+    );
+  }
+  return EXPERT_FFNS[config.routingMode](params, x_BLD, config, pass);
+}

@@ -1,0 +1,55 @@
+import type { FirstSegmentRule } from "./first-segment";
+import { SEGMENT_ROUTING_MODES, type SegmentRoutingMode } from "./segment-routing";
+
+/** How a layer of experts is routed: by segments, whose experts are merged, or token by token. */
+export const ROUTING_MODES = [
+  ...SEGMENT_ROUTING_MODES,
+  /** Each token by itself, through the few experts of its highest scores (Mixtral, Jiang et al. 2024, arXiv 2401.04088). */
+  "token_choice",
+] as const;
+export type RoutingMode = (typeof ROUTING_MODES)[number];
+
+/** Over what the load-balancing loss takes its shares. */
+export const LOAD_BALANCING_SCOPES = [
+  /** All tokens of a step (Qiu et al. 2025, arXiv 2501.11873). */
+  "global_batch",
+  /** The tokens of each sequence; the mean of the sequences' losses. */
+  "sequence",
+] as const;
+export type LoadBalancingScope = (typeof LOAD_BALANCING_SCOPES)[number];
+
+/** The keys of a model's configuration that say how its experts are routed. */
+export interface RoutingConfig {
+  /** T, tokens a segment. */
+  readonly segmentLength: number;
+  /** How the routing weights of a layer come about. */
+  readonly routingMode: RoutingMode;
+  /** What routes segment 1, in the modes that leave it open. */
+  readonly firstSegmentRule: FirstSegmentRule;
+  /** K, experts that a token passes where it chooses them itself. */
+  readonly numExpertsPerTok: number;
+  /** Whether the weights of a token's experts are a softmax over those alone, and sum to 1 (Mixtral), or over all experts (Lory, Eq. 1). */
+  readonly normTopkProb: boolean;
+  /** What the load-balancing loss is multiplied by in the training objective; 0 leaves it out. */
+  readonly routerAuxLossCoef: number;
+  /** Over what that loss takes its shares. */
+  readonly loadBalancingScope: LoadBalancingScope;
+  /** What the router's z loss is multiplied by in the training objective; 0 leaves it out. */
+  readonly routerZLossCoef: number;
+  /**
+   * What each step adds to or takes from the bias by which an expert's score is raised for selection, and for nothing else (Wang et al. 2024,
+   * arXiv 2408.15664); 0 is no bias.
+   */
+  readonly routerBiasUpdateRate: number;
+}
+
+/** Modes whose experts are merged, so that one merge can serve a whole prompt. */
+export function mergesExperts(mode: RoutingMode): mode is SegmentRoutingMode {
+  return SEGMENT_ROUTING_MODES.some((each) => each === mode);
+}
+
+/** Tokens that share a row of routing weights: 1 where tokens are routed one by one. */
+export function routedUnitLength(config: RoutingConfig, contextLength: number): number {
+  if (config.routingMode === "whole_sequence") return contextLength;
+  return mergesExperts(config.routingMode) ? Math.min(config.segmentLength, contextLength) : 1;
+}

@@ -1,0 +1,57 @@
+// Shapes: B batch, L context, X = B L tokens, K experts a token, E experts, D model.
+import * as tf from "@tensorflow/tfjs-core";
+import { linear } from "../nn";
+import { loadBalancingLoss, loadShares, routerZLoss, type RouterReport } from "./auxiliary";
+import { sparseExperts } from "./dispatch";
+import type { ExpertParams } from "./merge";
+import type { RoutingConfig } from "./routing-config";
+import { selectHighest } from "./selection";
+
+/** A router [D, E] over a bank of experts, and what is added to an expert's score when experts are selected. */
+export type TokenChoiceParams = ExpertParams & { router_DE: tf.Tensor; bias_E?: tf.Tensor };
+
+type TokenChoiceConfig = Pick<RoutingConfig, "numExpertsPerTok" | "normTopkProb" | "loadBalancingScope">;
+
+export type TokenChoiceOutput = {
+  y_BLD: tf.Tensor3D;
+  /** The weights of each token's experts, 0 for the others, [B, L, E]. */
+  weights_BLE: tf.Tensor3D;
+  report: RouterReport;
+};
+
+/**
+ * Token choice: each token passes the K experts of its highest scores, all of them whatever the load (dropless). The weights are the softmax over
+ * the logits of those K (Mixtral), or their shares of the softmax over all experts. Strictly causal: a token is routed by itself.
+ *
+ * With a bias, the K are those of the highest `softmax + bias`, and the weights are the same without it.
+ */
+export function tokenChoiceFfn(
+  params: TokenChoiceParams,
+  x_BLD: tf.Tensor3D,
+  config: TokenChoiceConfig,
+): TokenChoiceOutput {
+  return tf.tidy(() => {
+    const [batch, length, dModel] = x_BLD.shape;
+    const x_XD: tf.Tensor2D = tf.reshape(x_BLD, [batch * length, dModel]);
+    const logits_XE = linear(x_XD, params.router_DE) as tf.Tensor2D;
+    const probs_XE = tf.softmax(logits_XE);
+    const scores_XE = params.bias_E === undefined ? logits_XE : probs_XE;
+    const chosen_XKE = selectHighest(scores_XE, config.numExpertsPerTok, params.bias_E);
+    const ofChosen = (values_XE: tf.Tensor2D): tf.Tensor2D =>
+      tf.sum(tf.mul(chosen_XKE, tf.expandDims(values_XE, 1)), 2);
+    const weights_XK = config.normTopkProb ? tf.softmax(ofChosen(logits_XE)) : ofChosen(probs_XE);
+    const y_XD = sparseExperts(params, x_XD, chosen_XKE, weights_XK);
+    const weights_XE = tf.sum(tf.mul(chosen_XKE, tf.expandDims(weights_XK, 2)), 1);
+    return {
+      y_BLD: tf.reshape(y_XD, x_BLD.shape),
+      weights_BLE: tf.reshape(weights_XE, [batch, length, -1]),
+      report: {
+        load_E: loadShares(chosen_XKE),
+        losses: {
+          loadBalancing: loadBalancingLoss(chosen_XKE, probs_XE, batch, config.loadBalancingScope),
+          routerZ: routerZLoss(logits_XE),
+        },
+      },
+    };
+  });
+}

@@ -1,0 +1,22 @@
+// Shapes: E experts.
+import * as tf from "@tensorflow/tfjs-core";
+import type { TrainingLosses } from "../models";
+import type { RoutingMetrics } from "./metrics";
+
+/** What of a step's losses is recorded beside the cross entropy: nothing where the mode assigns no tokens to experts. */
+export function routingMetrics({
+  objective,
+  auxiliary,
+  loads,
+}: TrainingLosses): Partial<Record<keyof RoutingMetrics, tf.Scalar>> {
+  if (loads.length === 0) return {};
+  return { objective, ...auxiliary, maxViolation: meanMaxViolation(loads) };
+}
+
+/** The mean over layers of `max_e load_e / (1 / E) - 1`. */
+function meanMaxViolation(loads: readonly tf.Tensor1D[]): tf.Scalar {
+  return tf.tidy(() => {
+    const violations = loads.map((load_E) => tf.sub(tf.mul(tf.max(load_E), load_E.shape[0]), 1));
+    return tf.mul<tf.Scalar>(tf.addN(violations), 1 / loads.length);
+  });
+}
