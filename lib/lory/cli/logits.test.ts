@@ -57,6 +57,19 @@ const written = async (): Promise<Map<string, tf.Tensor>> =>
   new Map((await readSafetensors(file)).tensors.map(({ name, tensor }) => [name, tensor]));
 
 describe("what is written", () => {
+  it("is routed as in training, if asked for: the future and other rows tell", async () => {
+    const chosen = tinyConfig({ routingMode: "expert_choice", expertChoiceUnit: "token" });
+    const folder = path.join(root, "expert-choice");
+    const weights = randomParams(chosen, 4);
+    await exportHuggingFace(folder, weights, chosen);
+    await writeLogits({ model: folder, tokens: await int64(tokens), out: file, training: true });
+    const padded = tokenTensor(tokens.map((row) => [...row, 0]));
+    const expected = compiledForwardAndLoss(weights, padded, chosen, "training");
+    expectClose((await written()).get("logits")!, expected.logits_BLV, CLOSE);
+    const both = { model: folder, tokens: await int64(tokens), out: `${file}.2`, training: true, promptLength: 2 };
+    await expect(writeLogits(both)).rejects.toThrow("give one of both");
+  });
+
   it("is the model's logits, routing and loss", async () => {
     await writeLogits({ model, tokens: await int64(tokens), out: file });
     const found = await written();

@@ -31,6 +31,8 @@ export interface LogitsOptions {
   readonly promptLength?: number;
   /** Whether to write the loss's gradient by every weight. */
   readonly grads?: boolean;
+  /** Whether to route as in training, which differs in `expert_choice` alone. */
+  readonly training?: boolean;
 }
 
 type Result = { logits_BLV: tf.Tensor3D; loss: tf.Scalar; routing: tf.Tensor3D[]; grads: tf.Tensor[] };
@@ -43,8 +45,9 @@ const compute = jit(
     promptLength_B: tf.Tensor1D | null,
     config: ModelConfig,
     withGradients: boolean,
+    kind: "evaluation" | "training",
   ): Result => {
-    const pass: Pass = promptLength_B === null ? { kind: "evaluation" } : { kind: "prompt", promptLength_B };
+    const pass: Pass = promptLength_B === null ? { kind } : { kind: "prompt", promptLength_B };
     const run = (at: Params): Omit<Result, "grads"> => {
       const { logits_BLV, routing: weights } = forward(at, tokens_BL, config, pass);
       return { logits_BLV, routing: weights, loss: nextTokenLoss(logits_BLV, tokens_BL) };
@@ -72,7 +75,10 @@ function nextTokenLoss(logits_BLV: tf.Tensor3D, tokens_BL: tf.Tensor2D): tf.Scal
  *
  * @throws Error that names the option, file, key or tensor which is wrong
  */
-export async function writeLogits({ model, tokens, out, promptLength, grads = false }: LogitsOptions): Promise<void> {
+export async function writeLogits(options: LogitsOptions): Promise<void> {
+  const { model, tokens, out, promptLength, grads = false, training = false } = options;
+  if (training && promptLength !== undefined)
+    throw new Error("a prompt routes at inference, and not in training: give one of both");
   if (existsSync(out)) throw new Error(`${out} is there already: choose another file, or remove it`);
   const { params, config } = await importHuggingFace(model);
   try {
@@ -81,7 +87,14 @@ export async function writeLogits({ model, tokens, out, promptLength, grads = fa
     if (grads && rows.length === 1) throw new Error("rows of one token predict nothing: there is no gradient to write");
     const tokens_BL = tf.tensor2d(rows.ids, [rows.rows, rows.length], "int32");
     const promptLength_B = promptLength === undefined ? null : tf.fill([rows.rows], promptLength, "int32");
-    const result = compute(params, tokens_BL, promptLength_B as tf.Tensor1D | null, config, grads);
+    const result = compute(
+      params,
+      tokens_BL,
+      promptLength_B as tf.Tensor1D | null,
+      config,
+      grads,
+      training ? "training" : "evaluation",
+    );
     try {
       await fs.mkdir(path.dirname(path.resolve(out)), { recursive: true });
       await writeSafetensorsFrom(out, sources(result, params, config));

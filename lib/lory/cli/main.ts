@@ -3,13 +3,14 @@ import { parseArgs } from "node:util";
 import { init } from "../backend";
 import { writeLogits } from "./logits";
 
-const USAGE = `npx lory logits MODEL_DIR --tokens TOKENS.npy --out OUT.safetensors [--prompt-len N] [--grads]
+const USAGE = `npx lory logits MODEL_DIR --tokens TOKENS.npy --out OUT.safetensors [--prompt-len N] [--grads] [--training]
 
   Runs the model of a Hugging Face directory (config.json, model.safetensors) on rows of token ids (integers, [B, L] or
   [L]) and writes, as safetensors: logits [B, L, V], loss (nats a token), routing.<layer> [B, N, E].
 
   --prompt-len N  route by the mean of each row's first N tokens, merged once, instead of by segments
-  --grads         also write the gradient of the loss by every weight, as grad.<name>`;
+  --grads         also write the gradient of the loss by every weight, as grad.<name>
+  --training      route as in training: in the mode expert_choice, experts take their units from the whole batch`;
 
 /** The arguments are wrong: the program says how they should be. */
 class UsageError extends Error {}
@@ -29,6 +30,7 @@ async function logits(args: string[]): Promise<void> {
     out: required(values.out, "--out"),
     promptLength: promptLength === undefined ? undefined : Number(promptLength),
     grads: values.grads,
+    training: values.training,
   };
   await init();
   await writeLogits(options);
@@ -41,6 +43,7 @@ function parse(args: string[]) {
     out: { type: "string" },
     "prompt-len": { type: "string" },
     grads: { type: "boolean" },
+    training: { type: "boolean" },
   } as const;
   try {
     return parseArgs({ args, options, allowPositionals: true });

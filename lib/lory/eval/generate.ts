@@ -5,7 +5,7 @@ import { jit } from "tfjs-backend-xla";
 import type { Tokenizer } from "../data";
 import { disposeMerged, forward, mergeForPrompt, refuseUnknownKeys } from "../models";
 import type { FfnParams, ModelConfig, Params } from "../models";
-import { mergesExperts } from "../moe";
+import { mergesExperts, routesPrompts, type Pass } from "../moe";
 import { sampleToken, uniformNumbers, type SamplingOptions } from "./sampling";
 import { textStream } from "./text-stream";
 
@@ -28,10 +28,17 @@ const mergedFfns = jit(
   { name: "merge for a prompt" },
 );
 
-/** The logits of the token after `position`; what lies behind it has no effect. */
+/** The logits of the token after `position`; what lies behind it has no effect. Segments are routed by the prompt, where its length is given. */
 const nextLogits = jit(
-  (params: Params, tokens_1L: tf.Tensor2D, position_1: tf.Tensor1D, config: ModelConfig): tf.Tensor1D => {
-    const { logits_BLV } = forward(params, tokens_1L, config);
+  (
+    params: Params,
+    tokens_1L: tf.Tensor2D,
+    position_1: tf.Tensor1D,
+    promptLength_B: tf.Tensor1D | null,
+    config: ModelConfig,
+  ): tf.Tensor1D => {
+    const pass: Pass = promptLength_B === null ? { kind: "evaluation" } : { kind: "prompt", promptLength_B };
+    const { logits_BLV } = forward(params, tokens_1L, config, pass);
     const logits_LV: tf.Tensor2D = tf.reshape(logits_BLV, [-1, config.vocabSize]);
     return tf.reshape(tf.gather(logits_LV, position_1), [-1]);
   },
@@ -40,8 +47,8 @@ const nextLogits = jit(
 
 /**
  * Continues a prompt, with prompt-only routing (Lory, section 3.1): one routing decision a layer, from the prompt; the experts
- * are merged once, and every token costs what the dense model's costs. A model whose tokens choose their experts is run as it is. The whole
- * context is computed anew for each token, by one compiled program.
+ * are merged once, and every token costs what the dense model's costs. A model whose experts are not merged is run as it is, its segments
+ * routed by the prompt. The whole context is computed anew for each token, by one compiled program.
  *
  * @returns yields the new text piece by piece, never a part of a character; its return value says why it ended
  * @throws an error for a prompt that is empty or longer than the context, and for a bad option
@@ -59,13 +66,15 @@ export async function* generate(
   const uniform = uniformNumbers(seed);
   const text = textStream((fresh) => tokenizer.decode(fresh));
   const merged = mergedFor(params, ids, config);
+  const routedBy =
+    config.numExperts > 0 && !mergesExperts(config.routingMode) && routesPrompts(config) ? ids.length : null;
 
   const nextToken = async (): Promise<number | StopReason> => {
     if (options.signal?.aborted) return "aborted";
     if (ids.length === maxLength) return "max_new_tokens";
     if (ids.length === config.contextLength) return "context_end";
     // A vocabulary larger than the tokenizer's is padding: those logits mean nothing.
-    const logits = (await logitsAfter(merged, ids, config)).subarray(0, tokenizer.vocabSize);
+    const logits = (await logitsAfter(merged, ids, routedBy, config)).subarray(0, tokenizer.vocabSize);
     const id = sampleToken(logits, sampling, uniform());
     return id === tokenizer.endOfDocument ? "end_of_document" : id;
   };
@@ -92,10 +101,18 @@ function mergedFor(params: Params, ids: readonly number[], config: ModelConfig):
   });
 }
 
-async function logitsAfter(params: Params, ids: readonly number[], config: ModelConfig): Promise<Float32Array> {
-  const logits_V = tf.tidy(() =>
-    nextLogits(params, paddedTokens(ids, config), tf.tensor1d([ids.length - 1], "int32"), config),
-  );
+/** The logits of the next token; `promptLength` where the prompt routes segments, without merging experts. */
+async function logitsAfter(
+  params: Params,
+  ids: readonly number[],
+  promptLength: number | null,
+  config: ModelConfig,
+): Promise<Float32Array> {
+  const number = (value: number): tf.Tensor1D => tf.tensor1d([value], "int32");
+  const logits_V = tf.tidy(() => {
+    const prompt_1 = promptLength === null ? null : number(promptLength);
+    return nextLogits(params, paddedTokens(ids, config), number(ids.length - 1), prompt_1, config);
+  });
   const logits = (await logits_V.data()) as Float32Array;
   logits_V.dispose();
   return logits;

@@ -19,6 +19,9 @@ export const CONFIG_KEYS = {
   firstSegmentRule: "first_segment_rule",
   numExpertsPerTok: "num_experts_per_tok",
   normTopkProb: "norm_topk_prob",
+  capacityFactor: "capacity_factor",
+  expertChoiceUnit: "expert_choice_unit",
+  expertChoicePool: "expert_choice_pool",
   routerAuxLossCoef: "router_aux_loss_coef",
   loadBalancingScope: "load_balancing_scope",
   routerZLossCoef: "router_z_loss_coef",
@@ -32,5 +35,5 @@ export const CONFIG_KEYS = {
 export const EXPERT_KEYS = [
   ...(["numExperts", "expertLayerStep", "denseLayers", "segmentLength", "routingMode", "firstSegmentRule"] as const),
   ...(["numExpertsPerTok", "normTopkProb", "routerAuxLossCoef", "loadBalancingScope", "routerZLossCoef"] as const),
-  "routerBiasUpdateRate",
+  ...(["routerBiasUpdateRate", "capacityFactor", "expertChoiceUnit", "expertChoicePool"] as const),
 ] as const;

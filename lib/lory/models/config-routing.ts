@@ -11,6 +11,7 @@ const HEEDED = {
   prefix: [],
   own_segment: [],
   whole_sequence: [],
+  expert_choice: ["firstSegmentRule"],
   token_choice: ["routerAuxLossCoef", "routerZLossCoef", "routerBiasUpdateRate"],
 } as const satisfies Record<RoutingMode, readonly AskingKey[]>;
 
@@ -34,9 +35,26 @@ export function checkRouting(config: ModelConfig): void {
         `${JSON.stringify(ROUTING_DEFAULTS[key])} only. It can be chosen for ${modes.join(", ")}`,
     );
   }
+  if (routingMode === "expert_choice") checkExpertChoice(config);
   if (routingMode === "token_choice" && numExperts > 0 && numExpertsPerTok > numExperts) {
     throw new Error(
       `numExpertsPerTok is ${numExpertsPerTok}, numExperts ${numExperts}: a token cannot pass more experts than there are`,
+    );
+  }
+}
+
+function checkExpertChoice({ expertChoiceUnit, firstSegmentRule, capacityFactor, numExperts }: ModelConfig): void {
+  const allowed =
+    expertChoiceUnit === "token" ? ["own_stop_gradient"] : ["own_stop_gradient", "uniform", "learned_prior"];
+  if (!allowed.includes(firstSegmentRule)) {
+    throw new Error(
+      `firstSegmentRule is "${firstSegmentRule}", routingMode "expert_choice" with expertChoiceUnit "${expertChoiceUnit}": expected ` +
+        `one of ${allowed.map((rule) => `"${rule}"`).join(", ")}`,
+    );
+  }
+  if (numExperts > 0 && capacityFactor > numExperts) {
+    throw new Error(
+      `capacityFactor is ${capacityFactor}, numExperts ${numExperts}: no unit can be taken by more experts than there are`,
     );
   }
 }

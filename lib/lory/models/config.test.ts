@@ -77,6 +77,18 @@ test.each<[unknown, string]>([
   [{ loadBalancingScope: "batch" }, 'loadBalancingScope is "batch": expected one of "global_batch", "sequence"'],
   [{ routerZLossCoef: 0.1 }, 'routerZLossCoef is 0.1, routingMode "causal_segment": this mode does not heed it'],
   [{ routerBiasUpdateRate: 0.1 }, "and allows 0 only. It can be chosen for token_choice"],
+  [{ capacityFactor: 0 }, "capacityFactor is 0: expected a finite number above 0"],
+  [{ expertChoiceUnit: "word" }, 'expertChoiceUnit is "word": expected one of "segment", "token"'],
+  [{ expertChoicePool: "all" }, 'expertChoicePool is "all": expected one of "batch", "sequence"'],
+  [
+    { routingMode: "expert_choice", firstSegmentRule: "dense_expert" },
+    'expected one of "own_stop_gradient", "uniform", "learned_prior"',
+  ],
+  [
+    { routingMode: "expert_choice", expertChoiceUnit: "token", firstSegmentRule: "uniform" },
+    'with expertChoiceUnit "token": expected one of "own_stop_gradient"',
+  ],
+  [{ routingMode: "expert_choice", numExperts: 2, capacityFactor: 3 }, "capacityFactor is 3, numExperts 2"],
   [
     { routingMode: "token_choice", numExperts: 2, numExpertsPerTok: 3 },
     "numExpertsPerTok is 3, numExperts 2: a token cannot pass more experts than there are",

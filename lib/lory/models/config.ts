@@ -1,5 +1,11 @@
 import { nearestName, refuseUnknownKeys } from "./refuse-unknown";
-import { FIRST_SEGMENT_RULES, LOAD_BALANCING_SCOPES, ROUTING_MODES } from "../moe";
+import {
+  EXPERT_CHOICE_POOLS,
+  EXPERT_CHOICE_UNITS,
+  FIRST_SEGMENT_RULES,
+  LOAD_BALANCING_SCOPES,
+  ROUTING_MODES,
+} from "../moe";
 import { expertLayers } from "./expert-layers";
 import { checkRouting } from "./config-routing";
 import { llamaFfnWidth, PRESETS, PRESET_NAMES, type ModelConfig, type PresetName } from "./presets";
@@ -53,6 +59,9 @@ const CHECKS = {
   firstSegmentRule: isOneOf(FIRST_SEGMENT_RULES),
   numExpertsPerTok: isInteger(1),
   normTopkProb: isBoolean,
+  capacityFactor: isPositive,
+  expertChoiceUnit: isOneOf(EXPERT_CHOICE_UNITS),
+  expertChoicePool: isOneOf(EXPERT_CHOICE_POOLS),
   routerAuxLossCoef: isNotNegative,
   loadBalancingScope: isOneOf(LOAD_BALANCING_SCOPES),
   routerZLossCoef: isNotNegative,

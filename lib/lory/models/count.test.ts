@@ -135,3 +135,14 @@ test("the bias of balancing is one number an expert", async () => {
   expect(size).toBe(countParameters(config).total);
   expect(size - countParameters(tinyConfig()).total).toBe(config.numLayers * config.numExperts);
 });
+
+test("expert choice with a capacity of 1 is as much work as the dense model", () => {
+  const dense = flopsPerToken(PRESETS["0.3b"]);
+  const config = modelConfig({ preset: "0.3b-8e", routingMode: "expert_choice" });
+  expect(flopsPerToken(config).ffn).toBe(dense.ffn);
+  expect(flopsPerToken(config).merge).toBe((24 * 2 * 1024 * 8) / 256);
+  expect(flopsPerToken({ ...config, expertChoiceUnit: "token" }).merge).toBe(24 * 2 * 1024 * 8);
+  expect(computedFfnFlopsPerToken(config, 8)).toBe(dense.ffn);
+  // One sequence of 16 segments as its own pool: two segments for each of 8 experts; of 10: one each.
+  expect(computedFfnFlopsPerToken({ ...config, contextLength: 2560 }, 1)).toBe(0.8 * dense.ffn);
+});

@@ -1,4 +1,4 @@
-import { dispatchBlocks, type RoutingMode } from "../moe";
+import { dispatchBlocks, expertCapacity, mergesExperts, segmentation, type RoutingMode } from "../moe";
 import type { ModelConfig } from "./config";
 import { expertLayers } from "./expert-layers";
 
@@ -32,7 +32,7 @@ export function countParameters(config: ModelConfig): ParameterCount {
     embedding,
     head,
     blocks,
-    active: embedding + attentionAndNorms + activeFfns(config) * ffn + routed * router + head,
+    active: Math.round(embedding + attentionAndNorms + activeFfns(config) * ffn + routed * router + head),
   };
 }
 
@@ -44,16 +44,19 @@ const FFNS_OF_TOKEN = {
   own_segment: () => 1,
   whole_sequence: () => 1,
   token_choice: ({ numExpertsPerTok }) => numExpertsPerTok,
+  // On average, in training.
+  expert_choice: ({ capacityFactor }) => capacityFactor,
 } satisfies Record<RoutingMode, (config: ModelConfig) => number>;
 
-/** Merges a sequence, in each mode; none where the router sees each token instead. */
-const MERGES_OF_SEQUENCE = {
+/** How often the router is applied in a sequence, in each mode. */
+const ROUTINGS_OF_SEQUENCE = {
   causal_segment: segmentsOf,
   running_mean: segmentsOf,
   prefix: segmentsOf,
   own_segment: segmentsOf,
   whole_sequence: () => 1,
-  token_choice: () => 0,
+  token_choice: ({ contextLength }) => contextLength,
+  expert_choice: (config) => (config.expertChoiceUnit === "token" ? config.contextLength : segmentsOf(config)),
 } satisfies Record<RoutingMode, (config: ModelConfig) => number>;
 
 function segmentsOf({ contextLength, segmentLength }: ModelConfig): number {
@@ -92,12 +95,11 @@ export interface FlopsPerToken {
  */
 export function flopsPerToken(config: ModelConfig): FlopsPerToken {
   const { vocabSize, contextLength, dModel, dFfn, numLayers, numExperts, routingMode } = config;
-  const merges = MERGES_OF_SEQUENCE[routingMode](config);
+  const routings = ROUTINGS_OF_SEQUENCE[routingMode](config);
   const attention = numLayers * (8 * dModel ** 2 + 2 * dModel * (contextLength + 1));
   const ffn = activeFfns(config) * 6 * dModel * dFfn;
-  const routings = merges === 0 ? contextLength : merges;
-  const perSequence = routings * 2 * dModel * numExperts + merges * 6 * numExperts * dModel * dFfn;
-  const merge = (expertLayers(config).length * perSequence) / contextLength;
+  const mergedFfn = mergesExperts(routingMode) ? 6 * numExperts * dModel * dFfn : 0;
+  const merge = (expertLayers(config).length * routings * (2 * dModel * numExperts + mergedFfn)) / contextLength;
   const head = 2 * dModel * vocabSize;
   const forward = attention + ffn + merge + head;
   return { attention, ffn, merge, head, forward, training: 3 * forward };
@@ -105,14 +107,38 @@ export function flopsPerToken(config: ModelConfig): FlopsPerToken {
 
 /**
  * What this library computes of the layers' FFNs for a token in batches of so many full sequences, of which `flopsPerToken` counts what is used:
- * the difference are places that a dispatch of tokens leaves empty.
+ * the difference are places that a dispatch of tokens leaves empty, the filling of a short last segment, and units that no expert takes.
  */
 export function computedFfnFlopsPerToken(config: ModelConfig, batchSize: number): number {
-  const { contextLength, dModel, dFfn, numLayers, numExperts, numExpertsPerTok, routingMode } = config;
+  const { contextLength, dModel, dFfn, numLayers, routingMode } = config;
   const network = 6 * dModel * dFfn;
   const routed = expertLayers(config).length;
   const tokens = batchSize * contextLength;
-  if (routingMode !== "token_choice" || routed === 0) return numLayers * network;
-  const { blocks, blockLength } = dispatchBlocks(tokens * numExpertsPerTok, numExperts);
-  return (numLayers - routed + (routed * blocks * blockLength) / tokens) * network;
+  const places = routed === 0 ? 0 : PLACES[routingMode](config, batchSize);
+  return (numLayers - routed + (routed * places) / tokens) * network;
+}
+
+/** Tokens that a batch's experts compute, in each mode of training. */
+const PLACES = {
+  causal_segment: mergedPlaces,
+  running_mean: mergedPlaces,
+  prefix: mergedPlaces,
+  own_segment: mergedPlaces,
+  whole_sequence: ({ contextLength }, batchSize) => batchSize * contextLength,
+  token_choice: ({ contextLength, numExpertsPerTok, numExperts }, batchSize) => {
+    const { blocks, blockLength } = dispatchBlocks(batchSize * contextLength * numExpertsPerTok, numExperts);
+    return blocks * blockLength;
+  },
+  expert_choice: (config, batchSize) => {
+    const { contextLength, expertChoiceUnit, expertChoicePool, capacityFactor, numExperts } = config;
+    const { count, length } = segmentation(contextLength, expertChoiceUnit === "token" ? 1 : config.segmentLength);
+    const pools = expertChoicePool === "sequence" ? batchSize : 1;
+    return pools * numExperts * length * expertCapacity(capacityFactor, (batchSize * count) / pools, numExperts);
+  },
+} satisfies Record<RoutingMode, (config: ModelConfig, batchSize: number) => number>;
+
+/** A short last segment is computed like a full one. */
+function mergedPlaces({ contextLength, segmentLength }: ModelConfig, batchSize: number): number {
+  const { count, length } = segmentation(contextLength, segmentLength);
+  return batchSize * count * length;
 }

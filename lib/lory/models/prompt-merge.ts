@@ -1,6 +1,6 @@
 // Shapes: B batch, L context, R = B rows, D model, F ffn, G = 2 F packed gate and up.
 import * as tf from "@tensorflow/tfjs-core";
-import { mergeExperts } from "../moe";
+import { mergeExperts, mergesExperts } from "../moe";
 import type { ModelConfig } from "./config";
 import type { LayerParams, Params } from "./params";
 import { forward } from "./transformer";
@@ -14,6 +14,7 @@ import { forward } from "./transformer";
  *
  * @param tokens_BL int32, [B, L]; what lies behind a row's prompt has no effect
  * @param promptLength_B tokens of each row's prompt, 1 .. L
+ * @throws Error if the model's mode does not merge experts
  */
 export function mergeForPrompt(
   params: Params,
@@ -21,6 +22,11 @@ export function mergeForPrompt(
   promptLength_B: tf.Tensor1D,
   config: ModelConfig,
 ): Params {
+  if (config.numExperts > 0 && !mergesExperts(config.routingMode)) {
+    throw new Error(
+      `routingMode is "${config.routingMode}": its experts are not merged, so that there is no merge for a prompt`,
+    );
+  }
   const ffns = tf.tidy(() => {
     const { routing } = forward(params, tokens_BL, config, { kind: "prompt", promptLength_B });
     const weights = routing.values();

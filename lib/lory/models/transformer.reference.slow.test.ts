@@ -25,6 +25,7 @@ import {
 // Central differences in float64 add about 1e-9.
 const GRADIENT = { rtol: 1e-3, atol: 2e-5 };
 
+const EXPERT_CHOICE = { routingMode: "expert_choice" } as const;
 const TOKEN_CHOICE = { routingMode: "token_choice", numExperts: 3, numExpertsPerTok: 2 } as const;
 
 beforeAll(useTestBackend);
@@ -59,13 +60,41 @@ test.each<[string, Partial<ModelConfig>, number, number]>([
   ["token choice of all", { ...TOKEN_CHOICE, numExpertsPerTok: 3 }, 2, 10],
   ["token choice among many, with a bias", { ...TOKEN_CHOICE, numExperts: 7, numExpertsPerTok: 3, routerBiasUpdateRate: 1e-3 }, 3, 11], // prettier-ignore
   ["token choice of one token", TOKEN_CHOICE, 1, 1],
+  ["expert choice of segments", EXPERT_CHOICE, 2, 10],
+  ["expert choice of two", { ...EXPERT_CHOICE, capacityFactor: 2.5, firstSegmentRule: "learned_prior" }, 2, 11],
+  ["expert choice of tokens", { ...EXPERT_CHOICE, expertChoiceUnit: "token" }, 2, 10],
   ["token choice with one expert", { ...TOKEN_CHOICE, numExperts: 1, numExpertsPerTok: 1 }, 2, 9],
 ])("forward and loss equal the float64 reference: %s", (_, keys, batch, length) => {
   compareForward(tinyConfig(keys), batch, length, 17);
 });
 
-test("prompt routing equals the float64 reference", () => {
-  const config = tinyConfig();
+test.each<[string, Partial<ModelConfig>, number, number]>([
+  ["expert choice of segments", EXPERT_CHOICE, 2, 10],
+  ["expert choice of segments, uniform first segment", { ...EXPERT_CHOICE, firstSegmentRule: "uniform" }, 3, 11],
+  ["expert choice of tokens", { ...EXPERT_CHOICE, expertChoiceUnit: "token" }, 2, 10],
+  [
+    "expert choice of tokens by sequence",
+    { ...EXPERT_CHOICE, expertChoiceUnit: "token", expertChoicePool: "sequence" },
+    3,
+    10,
+  ],
+  [
+    "expert choice of segments by sequence",
+    { ...EXPERT_CHOICE, expertChoicePool: "sequence", capacityFactor: 2 },
+    3,
+    11,
+  ],
+  ["expert choice with room to spare", { ...EXPERT_CHOICE, expertChoiceUnit: "token", capacityFactor: 3 }, 2, 5],
+  ["expert choice of one token", { ...EXPERT_CHOICE, expertChoiceUnit: "token" }, 1, 1],
+  ["expert choice of one segment", EXPERT_CHOICE, 1, 3],
+  ["expert choice with one expert", { ...EXPERT_CHOICE, numExperts: 1 }, 2, 10],
+  ["token choice with losses", { ...TOKEN_CHOICE, routerAuxLossCoef: 0.7, routerZLossCoef: 0.3 }, 2, 10],
+])("a pass of training and its objective equal the float64 reference: %s", (_, keys, batch, length) => {
+  compareForward(tinyConfig(keys), batch, length, 17, "training");
+});
+
+test.each<Partial<ModelConfig>>([{}, EXPERT_CHOICE])("prompt routing equals the float64 reference: %j", (keys) => {
+  const config = tinyConfig(keys);
   const params = randomParams(config, 5);
   const tokens_BL = randomTokens(config, 3, 9, 6);
   const promptLength_B = [4, 9, 1];
@@ -104,6 +133,13 @@ test.each<[string, Partial<ModelConfig>, number]>([
   ["dense first segment", { numLayers: 1, firstSegmentRule: "dense_expert" }, 10],
   ["experts in one layer of two", { denseLayers: [0] }, 10],
   ["token choice", { ...TOKEN_CHOICE, numLayers: 1 }, 10],
+  ["expert choice of segments", { ...EXPERT_CHOICE, numLayers: 1, segmentLength: 3 }, 11],
+  [
+    "expert choice of segments by a prior",
+    { ...EXPERT_CHOICE, numLayers: 1, segmentLength: 3, firstSegmentRule: "learned_prior" },
+    11,
+  ],
+  ["expert choice of tokens", { ...EXPERT_CHOICE, expertChoiceUnit: "token", capacityFactor: 1.5 }, 10],
   ["token choice by shares of all", { ...TOKEN_CHOICE, numLayers: 1, normTopkProb: false }, 10],
   ["token choice, balanced over the batch", { ...TOKEN_CHOICE, routerAuxLossCoef: 0.7, routerZLossCoef: 0.3 }, 10],
   [

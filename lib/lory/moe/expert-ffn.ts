@@ -1,8 +1,9 @@
 // Shapes: B batch, L context, N units that are routed alike (segments or tokens), D model, E experts.
 import type * as tf from "@tensorflow/tfjs-core";
 import type { RouterReport } from "./auxiliary";
+import { expertChoiceInference, expertChoiceTraining } from "./expert-choice";
 import { loryFfn, type LoryFfnParams } from "./lory-ffn";
-import { mergesExperts, type RoutingConfig, type RoutingMode } from "./routing-config";
+import { routesPrompts, type RoutingConfig, type RoutingMode } from "./routing-config";
 import type { SegmentRoutingMode } from "./segment-routing";
 import { tokenChoiceFfn } from "./token-choice";
 
@@ -17,7 +18,7 @@ export type Pass =
   /** Predicting text: evaluation, and inference without a prompt's merge. */
   | { kind: "evaluation" }
   | { kind: "training" }
-  /** Inference: one merge a layer and row, by the mean of the row's own first `promptLength_B` tokens. */
+  /** Inference: one routing decision a layer and row, by the mean of the row's own first `promptLength_B` tokens. */
   | { kind: "prompt"; promptLength_B: tf.Tensor1D };
 
 /** The layer's output, the routing weights of each unit (N = 1 where a sequence is merged once), and what the router did. */
@@ -32,10 +33,10 @@ const merged =
 
 const promptRouting = ({ promptLength_B }: Pass & { kind: "prompt" }) => ({ mode: "prompt", promptLength_B }) as const;
 
-const tokenChoice: ExpertFfn = (params, x_BLD, config) => {
-  const { weights_BLE, ...rest } = tokenChoiceFfn(params, x_BLD, config);
-  return { ...rest, weights_BNE: weights_BLE };
-};
+const expertChoice: ExpertFfn = (params, x_BLD, config, pass) =>
+  pass.kind === "training"
+    ? expertChoiceTraining(params, x_BLD, config)
+    : expertChoiceInference(params, x_BLD, config, pass.kind === "prompt" ? pass.promptLength_B : undefined);
 
 const EXPERT_FFNS = {
   causal_segment: merged("causal_segment"),
@@ -43,14 +44,15 @@ const EXPERT_FFNS = {
   prefix: merged("prefix"),
   own_segment: merged("own_segment"),
   whole_sequence: merged("whole_sequence"),
-  token_choice: tokenChoice,
+  token_choice: tokenChoiceFfn,
+  expert_choice: expertChoice,
 } satisfies Record<RoutingMode, ExpertFfn>;
 
 /**
  * A layer of experts, in the mode that the configuration names.
  *
  * @param x_BLD the normed input: the router and the experts see the same tensor
- * @throws Error where experts that are not merged are to be merged for a prompt
+ * @throws Error where tokens that are routed one by one are to be routed by a prompt
  */
 export function expertFfn(
   params: ExpertFfnParams,
@@ -58,9 +60,9 @@ export function expertFfn(
   config: RoutingConfig,
   pass: Pass,
 ): ExpertFfnOutput {
-  if (pass.kind === "prompt" && !mergesExperts(config.routingMode)) {
+  if (pass.kind === "prompt" && !routesPrompts(config)) {
     throw new Error(
-      `routingMode is "${config.routingMode}": its experts are not merged, so that there is no merge for a prompt; run the model without one`,
+      `routingMode is "${config.routingMode}": tokens are routed one by one, so that a prompt does not route; run the model without one`,
     );
   }
   return EXPERT_FFNS[config.routingMode](params, x_BLD, config, pass);

@@ -1,5 +1,6 @@
 export * from "./auxiliary";
 export * from "./dispatch";
+export * from "./expert-choice";
 export * from "./expert-ffn";
 export * from "./first-segment";
 export * from "./lory-ffn";
@@ -7,6 +8,7 @@ export * from "./merge";
 export * from "./prompt";
 export * from "./router";
 export * from "./routing-config";
+export * from "./rows";
 export * from "./segment-routing";
 export * from "./segments";
 export * from "./selection";

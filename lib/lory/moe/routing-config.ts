@@ -6,6 +6,8 @@ export const ROUTING_MODES = [
   ...SEGMENT_ROUTING_MODES,
   /** Each token by itself, through the few experts of its highest scores (Mixtral, Jiang et al. 2024, arXiv 2401.04088). */
   "token_choice",
+  /** Experts take the units of their highest scores in training, units their experts at inference (Lory, Fig. 5). */
+  "expert_choice",
 ] as const;
 export type RoutingMode = (typeof ROUTING_MODES)[number];
 
@@ -17,6 +19,14 @@ export const LOAD_BALANCING_SCOPES = [
   "sequence",
 ] as const;
 export type LoadBalancingScope = (typeof LOAD_BALANCING_SCOPES)[number];
+
+/** What experts take in expert choice. */
+export const EXPERT_CHOICE_UNITS = ["segment", "token"] as const;
+export type ExpertChoiceUnit = (typeof EXPERT_CHOICE_UNITS)[number];
+
+/** What they take it from: all units of a step, or those of each sequence. */
+export const EXPERT_CHOICE_POOLS = ["batch", "sequence"] as const;
+export type ExpertChoicePool = (typeof EXPERT_CHOICE_POOLS)[number];
 
 /** The keys of a model's configuration that say how its experts are routed. */
 export interface RoutingConfig {
@@ -30,6 +40,12 @@ export interface RoutingConfig {
   readonly numExpertsPerTok: number;
   /** Whether the weights of a token's experts are a softmax over those alone, and sum to 1 (Mixtral), or over all experts (Lory, Eq. 1). */
   readonly normTopkProb: boolean;
+  /** Expert choice: experts that take a unit on average in training; each takes this many times its even share. */
+  readonly capacityFactor: number;
+  /** Expert choice: what is taken. */
+  readonly expertChoiceUnit: ExpertChoiceUnit;
+  /** Expert choice: from what it is taken. */
+  readonly expertChoicePool: ExpertChoicePool;
   /** What the load-balancing loss is multiplied by in the training objective; 0 leaves it out. */
   readonly routerAuxLossCoef: number;
   /** Over what that loss takes its shares. */
@@ -48,8 +64,13 @@ export function mergesExperts(mode: RoutingMode): mode is SegmentRoutingMode {
   return SEGMENT_ROUTING_MODES.some((each) => each === mode);
 }
 
+/** Whether one routing decision a layer can serve a whole prompt, since segments are routed and not tokens. */
+export function routesPrompts({ routingMode, expertChoiceUnit }: RoutingConfig): boolean {
+  return mergesExperts(routingMode) || (routingMode === "expert_choice" && expertChoiceUnit === "segment");
+}
+
 /** Tokens that share a row of routing weights: 1 where tokens are routed one by one. */
 export function routedUnitLength(config: RoutingConfig, contextLength: number): number {
   if (config.routingMode === "whole_sequence") return contextLength;
-  return mergesExperts(config.routingMode) ? Math.min(config.segmentLength, contextLength) : 1;
+  return routesPrompts(config) ? Math.min(config.segmentLength, contextLength) : 1;
 }

@@ -12,12 +12,8 @@ export type TokenChoiceParams = ExpertParams & { router_DE: tf.Tensor; bias_E?: 
 
 type TokenChoiceConfig = Pick<RoutingConfig, "numExpertsPerTok" | "normTopkProb" | "loadBalancingScope">;
 
-export type TokenChoiceOutput = {
-  y_BLD: tf.Tensor3D;
-  /** The weights of each token's experts, 0 for the others, [B, L, E]. */
-  weights_BLE: tf.Tensor3D;
-  report: RouterReport;
-};
+/** A layer's output, and the weights of each unit's experts (a token's, or those of all tokens of a segment), 0 for the others, [B, N, E]. */
+export type SparseOutput = { y_BLD: tf.Tensor3D; weights_BNE: tf.Tensor3D };
 
 /**
  * Token choice: each token passes the K experts of its highest scores, all of them whatever the load (dropless). The weights are the softmax over
@@ -29,7 +25,7 @@ export function tokenChoiceFfn(
   params: TokenChoiceParams,
   x_BLD: tf.Tensor3D,
   config: TokenChoiceConfig,
-): TokenChoiceOutput {
+): SparseOutput & { report: RouterReport } {
   return tf.tidy(() => {
     const [batch, length, dModel] = x_BLD.shape;
     const x_XD: tf.Tensor2D = tf.reshape(x_BLD, [batch * length, dModel]);
@@ -44,7 +40,7 @@ export function tokenChoiceFfn(
     const weights_XE = tf.sum(tf.mul(chosen_XKE, tf.expandDims(weights_XK, 2)), 1);
     return {
       y_BLD: tf.reshape(y_XD, x_BLD.shape),
-      weights_BLE: tf.reshape(weights_XE, [batch, length, -1]),
+      weights_BNE: tf.reshape(weights_XE, [batch, length, -1]),
       report: {
         load_E: loadShares(chosen_XKE),
         losses: {

@@ -32,12 +32,14 @@ export const compiledMerge = jit(
   { name: "merge for a prompt" },
 );
 
-/** `forward` of all tokens but the last, and the loss of predicting all but the first. */
+/** `forward` of all tokens but the last, and the loss of predicting all but the first; in training, the objective. */
 export const compiledForwardAndLoss = jit(
-  (params: Params, tokens_BM: tf.Tensor2D, config: ModelConfig) => {
+  (params: Params, tokens_BM: tf.Tensor2D, config: ModelConfig, kind: "evaluation" | "training" = "evaluation") => {
     const [batch, positions] = tokens_BM.shape;
-    const output = forward(params, tf.slice(tokens_BM, [0, 0], [batch, positions - 1]), config);
-    return { ...output, lossNats: lossNats(params, tokens_BM, config) };
+    const output = forward(params, tf.slice(tokens_BM, [0, 0], [batch, positions - 1]), config, { kind });
+    const loss =
+      kind === "training" ? trainingLosses(params, tokens_BM, config).objective : lossNats(params, tokens_BM, config);
+    return { ...output, lossNats: loss };
   },
   { name: "forward and loss" },
 );

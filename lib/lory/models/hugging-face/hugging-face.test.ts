@@ -44,6 +44,7 @@ describe("a directory that was exported", () => {
     ["experts in some layers", { numLayers: 4, expertLayerStep: 2, denseLayers: [3] }],
     ["a dense first segment", { firstSegmentRule: "dense_expert" }],
     ["token choice with a bias", { routingMode: "token_choice", numExpertsPerTok: 1, routerBiasUpdateRate: 1e-3 }],
+    ["expert choice", { routingMode: "expert_choice", expertChoiceUnit: "token", expertChoicePool: "sequence", capacityFactor: 1.5 }], // prettier-ignore
     ["token choice with losses", { routingMode: "token_choice", normTopkProb: false, routerAuxLossCoef: 0.01, routerZLossCoef: 0.001 }], // prettier-ignore
   ])("gives back the same weights and configuration: %s", async (_, keys) => {
     const config = tinyConfig(keys);

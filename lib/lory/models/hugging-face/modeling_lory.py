@@ -28,6 +28,8 @@ class LoryConfig(LlamaConfig):
         num_experts_per_tok=2,
         norm_topk_prob=True,
         router_bias_update_rate=0,
+        capacity_factor=1,
+        expert_choice_unit="segment",
         decoder_sparse_step=1,
         mlp_only_layers=(),
         **kwargs,
@@ -38,6 +40,8 @@ class LoryConfig(LlamaConfig):
         self.first_segment_rule = first_segment_rule
         self.num_experts_per_tok = num_experts_per_tok
         self.norm_topk_prob = norm_topk_prob
+        self.capacity_factor = capacity_factor
+        self.expert_choice_unit = expert_choice_unit
         self.router_bias_update_rate = router_bias_update_rate
         self.decoder_sparse_step = decoder_sparse_step
         self.mlp_only_layers = list(mlp_only_layers)
@@ -82,15 +86,10 @@ class LoryMLP(nn.Module):
         length = x_BLD.shape[1]
         mode = self.config.routing_mode
         if mode in TOKEN_MODES:
-            if self.prompt_length is not None:
-                raise ValueError(f"routing_mode is {mode!r}: its experts are not merged; call the model without prompt_length")
             self.routing_weights = TOKEN_MODES[mode](self, x_BLD)
-            return self._expert_sum(x_BLD, self.routing_weights)
+            return self._expert_sum(x_BLD, self.routing_weights.repeat_interleave(self._unit(length), 1)[:, :length])
         if self.prompt_length is not None:
-            positions = torch.arange(length, device=x_BLD.device)
-            in_prompt_BL = (positions < self.prompt_length[:, None]).to(x_BLD.dtype)
-            mean_BD = (in_prompt_BL[..., None] * x_BLD).sum(1) / self.prompt_length[:, None].to(x_BLD.dtype)
-            self.routing_weights = self._probabilities(mean_BD)[:, None]
+            self.routing_weights = self._prompt_weights(x_BLD)[:, None]
             return self._merged(x_BLD, self.routing_weights[:, 0])
         whole = mode == "whole_sequence"
         segments = list(x_BLD.split(length if whole else self.config.segment_length, dim=1))
@@ -101,6 +100,23 @@ class LoryMLP(nn.Module):
             own = (self.first.gate_proj.weight, self.first.up_proj.weight, self.first.down_proj.weight)
             outputs[0] = self._swiglu(segments[0], *(matrix[None] for matrix in own))
         return torch.cat(outputs, 1)
+
+    def _unit(self, length):
+        """Tokens that share a row of routing weights, in modes whose experts are not merged."""
+        if self.config.routing_mode != "expert_choice" or self.config.expert_choice_unit == "token":
+            return 1
+        return length if self.prompt_length is not None else self.config.segment_length
+
+    def _prompt_weights(self, x_BLD):
+        positions = torch.arange(x_BLD.shape[1], device=x_BLD.device)
+        in_prompt_BL = (positions < self.prompt_length[:, None]).to(x_BLD.dtype)
+        mean_BD = (in_prompt_BL[..., None] * x_BLD).sum(1) / self.prompt_length[:, None].to(x_BLD.dtype)
+        return self._probabilities(mean_BD)
+
+    def _refuse_prompt(self):
+        if self.prompt_length is not None:
+            mode = self.config.routing_mode
+            raise ValueError(f"routing_mode is {mode!r}: tokens are routed one by one; call the model without prompt_length")
 
     def _probabilities(self, mean_BD):
         return functional.softmax(self.router(mean_BD), -1, dtype=torch.float32).to(mean_BD.dtype)
@@ -116,7 +132,7 @@ class LoryMLP(nn.Module):
         if mode == "running_mean":
             befores = [torch.cat(segments[: k + 1], 1).mean(1) for k in range(len(segments) - 1)]
             later = [self._probabilities(mean_BD) for mean_BD in befores]
-        elif mode == "causal_segment":
+        elif mode in ("causal_segment", "expert_choice"):
             later = own[:-1]
         else:
             raise ValueError(f"routing_mode is {mode!r}, which this model does not know")
@@ -136,6 +152,7 @@ class LoryMLP(nn.Module):
 
     def _token_choice(self, x_BLD):
         """Routing weights [B, L, E] of each token, 0 but for the experts that it chooses."""
+        self._refuse_prompt()
         logits_BLE = self.router(x_BLD).float()
         probs_BLE = logits_BLE.softmax(-1)
         bias_E = getattr(self.router, "e_score_correction_bias", None)
@@ -145,6 +162,19 @@ class LoryMLP(nn.Module):
         else:
             weights_BLK = probs_BLE.gather(-1, chosen_BLK)
         return torch.zeros_like(probs_BLE).scatter(-1, chosen_BLK, weights_BLK).to(x_BLD.dtype)
+
+    def _expert_choice(self, x_BLD):
+        """Routing weights [B, N, E] of each segment or token, 0 but for the experts of its highest scores: expert choice at inference."""
+        if self.config.expert_choice_unit == "token":
+            self._refuse_prompt()
+            scores_BNE = self._probabilities(x_BLD)
+        elif self.prompt_length is not None:
+            scores_BNE = self._prompt_weights(x_BLD)[:, None]
+        else:
+            scores_BNE = torch.stack(self._segment_weights(list(x_BLD.split(self.config.segment_length, dim=1))), 1)
+        count = min(scores_BNE.shape[-1], max(1, int(self.config.capacity_factor)))
+        chosen_BNK = self._highest(scores_BNE, count)
+        return torch.zeros_like(scores_BNE).scatter(-1, chosen_BNK, scores_BNE.gather(-1, chosen_BNK))
 
     @staticmethod
     def _highest(scores, count):
@@ -167,8 +197,8 @@ class LoryMLP(nn.Module):
         return hidden_BTF @ down_BDF.mT
 
 
-# Modes in which tokens are routed one by one: their routing weights.
-TOKEN_MODES = {"token_choice": LoryMLP._token_choice}
+# Modes whose experts are not merged: their routing weights.
+TOKEN_MODES = {"token_choice": LoryMLP._token_choice, "expert_choice": LoryMLP._expert_choice}
 
 
 class LoryForCausalLM(LlamaForCausalLM):

@@ -97,6 +97,9 @@ describe.skipIf(!existsSync(python))("transformers", () => {
     { routingMode: "whole_sequence" },
     { routingMode: "token_choice" },
     { routingMode: "token_choice", numExpertsPerTok: 1, normTopkProb: false },
+    { routingMode: "expert_choice", segmentLength: 3 },
+    { routingMode: "expert_choice", capacityFactor: 2, firstSegmentRule: "learned_prior" },
+    { routingMode: "expert_choice", expertChoiceUnit: "token" },
     { routingMode: "token_choice", numExperts: 5, numExpertsPerTok: 3, routerBiasUpdateRate: 1e-3 },
   ])("runs a Lory model in the mode that it has: %j", async (keys) => {
     const config = tinyConfig(keys);
@@ -109,14 +112,17 @@ describe.skipIf(!existsSync(python))("transformers", () => {
     ours.routing.forEach((weights_BNE, y) => expectClose(answer.routing[y], weights_BNE, CLOSE));
   });
 
-  it("runs a Lory model routed by its prompts", async () => {
-    const config = tinyConfig();
-    const params = randomParams(config, 37);
-    const tokens = randomTokens(config, 3, 9, 38);
-    const answer = await askTransformers(params, config, tokens, [4, 9, 1]);
-    const promptLength_B = tf.tensor1d([4, 9, 1], "int32");
-    const ours = compiledPromptForward(params, tokenTensor(tokens), promptLength_B, config);
-    expectClose(answer.logits, ours.logits_BLV, CLOSE);
-    ours.routing.forEach((weights_B1E, y) => expectClose(answer.routing[y], weights_B1E, CLOSE));
-  });
+  it.each<Partial<ModelConfig>>([{}, { routingMode: "expert_choice" }])(
+    "runs a model routed by its prompts: %j",
+    async (keys) => {
+      const config = tinyConfig(keys);
+      const params = randomParams(config, 37);
+      const tokens = randomTokens(config, 3, 9, 38);
+      const answer = await askTransformers(params, config, tokens, [4, 9, 1]);
+      const promptLength_B = tf.tensor1d([4, 9, 1], "int32");
+      const ours = compiledPromptForward(params, tokenTensor(tokens), promptLength_B, config);
+      expectClose(answer.logits, ours.logits_BLV, CLOSE);
+      ours.routing.forEach((weights_B1E, y) => expectClose(answer.routing[y], weights_B1E, CLOSE));
+    },
+  );
 });

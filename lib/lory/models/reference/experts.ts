@@ -1,6 +1,7 @@
 import type { RoutingMode } from "../../moe";
 import type { ModelConfig } from "../config";
 import type { Row } from "./arithmetic";
+import { expertChoiceLayer } from "./expert-choice";
 import type { ReferenceOptions } from "./forward";
 import { mergedLayer } from "./merged";
 import { tokenChoiceLayer } from "./token-choice";
@@ -30,6 +31,7 @@ const LAYERS = {
   own_segment: mergedLayer,
   whole_sequence: mergedLayer,
   token_choice: tokenChoiceLayer,
+  expert_choice: expertChoiceLayer,
 } satisfies Record<RoutingMode, Layer>;
 
 /** A layer of experts on the normed input of all rows. */

@@ -28,7 +28,7 @@ function mergedRow(h_LD: readonly Row[], row: number, context: LayerContext): { 
 }
 
 /** The weights that each segment of T tokens of a row is merged by. */
-function segmentWeights(h_LD: readonly Row[], row: number, T: number, context: LayerContext): Row[] {
+export function segmentWeights(h_LD: readonly Row[], row: number, T: number, context: LayerContext): Row[] {
   const { of, config, options, decide } = context;
   const { numExperts: E, firstSegmentRule } = config;
   const promptLength = options.promptLength_B?.[row];
