@@ -22,6 +22,11 @@ export const CONFIG_KEYS = {
   capacityFactor: "capacity_factor",
   expertChoiceUnit: "expert_choice_unit",
   expertChoicePool: "expert_choice_pool",
+  segmentShare: "segment_share",
+  expertPoolSize: "expert_pool_size",
+  l1InitialCoef: "l1_initial_coef",
+  l1CoefMultiplier: "l1_coef_multiplier",
+  expertDropout: "expert_dropout",
   routerAuxLossCoef: "router_aux_loss_coef",
   loadBalancingScope: "load_balancing_scope",
   routerZLossCoef: "router_z_loss_coef",
@@ -36,4 +41,5 @@ export const EXPERT_KEYS = [
   ...(["numExperts", "expertLayerStep", "denseLayers", "segmentLength", "routingMode", "firstSegmentRule"] as const),
   ...(["numExpertsPerTok", "normTopkProb", "routerAuxLossCoef", "loadBalancingScope", "routerZLossCoef"] as const),
   ...(["routerBiasUpdateRate", "capacityFactor", "expertChoiceUnit", "expertChoicePool"] as const),
+  ...(["segmentShare", "expertPoolSize", "l1InitialCoef", "l1CoefMultiplier", "expertDropout"] as const),
 ] as const;

@@ -62,6 +62,14 @@ const CHECKS = {
   capacityFactor: isPositive,
   expertChoiceUnit: isOneOf(EXPERT_CHOICE_UNITS),
   expertChoicePool: isOneOf(EXPERT_CHOICE_POOLS),
+  segmentShare: (value) =>
+    typeof value === "number" && value > 0 && value < 1 ? undefined : "a number above 0 and below 1",
+  expertPoolSize: isInteger(1),
+  l1InitialCoef: isPositive,
+  l1CoefMultiplier: (value) =>
+    typeof value === "number" && Number.isFinite(value) && value >= 1 ? undefined : "a finite number of at least 1",
+  expertDropout: (value) =>
+    typeof value === "number" && value >= 0 && value < 1 ? undefined : "a number of at least 0 and below 1",
   routerAuxLossCoef: isNotNegative,
   loadBalancingScope: isOneOf(LOAD_BALANCING_SCOPES),
   routerZLossCoef: isNotNegative,

@@ -146,3 +146,27 @@ test("expert choice with a capacity of 1 is as much work as the dense model", ()
   // One sequence of 16 segments as its own pool: two segments for each of 8 experts; of 10: one each.
   expect(computedFfnFlopsPerToken({ ...config, contextLength: 2560 }, 1)).toBe(0.8 * dense.ffn);
 });
+
+test("segments and tokens are as much work as the dense model, beside merging half and routing twice", async () => {
+  const config = modelConfig({ preset: "0.3b-8e", routingMode: "segment_and_token", numExpertsPerTok: 1 });
+  const flops = flopsPerToken(config);
+  expect(flops.ffn).toBe(flopsPerToken(PRESETS["0.3b"]).ffn);
+  // 24 layers: 16 merges of 1408 hidden units in 4096 tokens, a router for each of both.
+  expect(flops.merge).toBe((24 * (16 * (2 * 1024 * 8 + 6 * 8 * 1024 * 1408) + 4096 * 2 * 1024 * 8)) / 4096);
+  // Half of the width is dispatched, with 7 blocks of 256 places beside the 128 that 8 sequences fill.
+  expect(computedFfnFlopsPerToken(config, 8) / flops.ffn).toBe(0.5 + (0.5 * (128 + 7)) / 128);
+  await useTestBackend();
+  const tiny = tinyConfig({ routingMode: "segment_and_token", numExpertsPerTok: 1 });
+  const size = paramsToList(initParams(tiny, 0)).reduce((sum, { tensor }) => sum + tensor.size, 0);
+  expect(size).toBe(countParameters(tiny).total);
+  const routers = tiny.numLayers * 2 * tiny.dModel * tiny.numExperts;
+  expect(countParameters(tiny).active - countParameters({ ...tiny, numExperts: 0 }).active).toBe(routers);
+});
+
+test("ReMoE is counted at the experts it aims at, and computed with all", () => {
+  const config = modelConfig({ preset: "0.3b-8e", routingMode: "remoe", numExpertsPerTok: 1 });
+  const dense = flopsPerToken(PRESETS["0.3b"]);
+  expect(flopsPerToken(config).ffn).toBe(dense.ffn);
+  expect(computedFfnFlopsPerToken(config, 4)).toBe(8 * dense.ffn);
+  expect(flopsPerToken({ ...config, routingMode: "document_pool" }).merge).toBe(flopsPerToken(config).merge);
+});

@@ -1,4 +1,4 @@
-import { dispatchBlocks, expertCapacity, mergesExperts, segmentation, type RoutingMode } from "../moe";
+import { dispatchBlocks, expertCapacity, mergesExperts, segmentation, segmentWidth, type RoutingMode } from "../moe";
 import type { ModelConfig } from "./config";
 import { expertLayers } from "./expert-layers";
 
@@ -21,7 +21,8 @@ export function countParameters(config: ModelConfig): ParameterCount {
   const ffn = 3 * dModel * dFfn;
   const routed = expertLayers(config).length;
   const vectors = (firstSegmentRule === "learned_prior" ? 1 : 0) + (routerBiasUpdateRate > 0 ? 1 : 0);
-  const router = (dModel + vectors) * numExperts;
+  const routers = config.routingMode === "segment_and_token" ? 2 : 1;
+  const router = (routers * dModel + vectors) * numExperts;
   const ffnsOfBank = numExperts + (firstSegmentRule === "dense_expert" ? 1 : 0);
   const attentionAndNorms = numLayers * (4 * dModel ** 2 + 2 * dModel);
   const embedding = vocabSize * dModel;
@@ -46,6 +47,11 @@ const FFNS_OF_TOKEN = {
   token_choice: ({ numExpertsPerTok }) => numExpertsPerTok,
   // On average, in training.
   expert_choice: ({ capacityFactor }) => capacityFactor,
+  // What the penalty drives their mean number to.
+  remoe: ({ numExpertsPerTok }) => numExpertsPerTok,
+  // The hidden units of the merge, and the others of one expert.
+  segment_and_token: () => 1,
+  document_pool: ({ numExpertsPerTok }) => numExpertsPerTok,
 } satisfies Record<RoutingMode, (config: ModelConfig) => number>;
 
 /** How often the router is applied in a sequence, in each mode. */
@@ -57,6 +63,9 @@ const ROUTINGS_OF_SEQUENCE = {
   whole_sequence: () => 1,
   token_choice: ({ contextLength }) => contextLength,
   expert_choice: (config) => (config.expertChoiceUnit === "token" ? config.contextLength : segmentsOf(config)),
+  remoe: ({ contextLength }) => contextLength,
+  segment_and_token: (config) => segmentsOf(config) + config.contextLength,
+  document_pool: ({ contextLength }) => contextLength,
 } satisfies Record<RoutingMode, (config: ModelConfig) => number>;
 
 function segmentsOf({ contextLength, segmentLength }: ModelConfig): number {
@@ -98,8 +107,10 @@ export function flopsPerToken(config: ModelConfig): FlopsPerToken {
   const routings = ROUTINGS_OF_SEQUENCE[routingMode](config);
   const attention = numLayers * (8 * dModel ** 2 + 2 * dModel * (contextLength + 1));
   const ffn = activeFfns(config) * 6 * dModel * dFfn;
-  const mergedFfn = mergesExperts(routingMode) ? 6 * numExperts * dModel * dFfn : 0;
-  const merge = (expertLayers(config).length * routings * (2 * dModel * numExperts + mergedFfn)) / contextLength;
+  const merges = mergesExperts(routingMode) ? routings : routingMode === "segment_and_token" ? segmentsOf(config) : 0;
+  const mergedWidth = routingMode === "segment_and_token" ? segmentWidth(config.segmentShare, dFfn) : dFfn;
+  const perSequence = routings * 2 * dModel * numExperts + merges * 6 * numExperts * dModel * mergedWidth;
+  const merge = (expertLayers(config).length * perSequence) / contextLength;
   const head = 2 * dModel * vocabSize;
   const forward = attention + ffn + merge + head;
   return { attention, ffn, merge, head, forward, training: 3 * forward };
@@ -125,9 +136,13 @@ const PLACES = {
   prefix: mergedPlaces,
   own_segment: mergedPlaces,
   whole_sequence: ({ contextLength }, batchSize) => batchSize * contextLength,
-  token_choice: ({ contextLength, numExpertsPerTok, numExperts }, batchSize) => {
-    const { blocks, blockLength } = dispatchBlocks(batchSize * contextLength * numExpertsPerTok, numExperts);
-    return blocks * blockLength;
+  token_choice: dispatchedPlaces,
+  document_pool: dispatchedPlaces,
+  // Every expert for every token.
+  remoe: ({ contextLength, numExperts }, batchSize) => batchSize * contextLength * numExperts,
+  segment_and_token: (config, batchSize) => {
+    const share = segmentWidth(config.segmentShare, config.dFfn) / config.dFfn;
+    return share * mergedPlaces(config, batchSize) + (1 - share) * dispatchedPlaces(config, batchSize);
   },
   expert_choice: (config, batchSize) => {
     const { contextLength, expertChoiceUnit, expertChoicePool, capacityFactor, numExperts } = config;
@@ -136,6 +151,11 @@ const PLACES = {
     return pools * numExperts * length * expertCapacity(capacityFactor, (batchSize * count) / pools, numExperts);
   },
 } satisfies Record<RoutingMode, (config: ModelConfig, batchSize: number) => number>;
+
+function dispatchedPlaces({ contextLength, numExpertsPerTok, numExperts }: ModelConfig, batchSize: number): number {
+  const { blocks, blockLength } = dispatchBlocks(batchSize * contextLength * numExpertsPerTok, numExperts);
+  return blocks * blockLength;
+}
 
 /** A short last segment is computed like a full one. */
 function mergedPlaces({ contextLength, segmentLength }: ModelConfig, batchSize: number): number {

@@ -33,6 +33,7 @@ export function initParams(config: ModelConfig, seed: number): Params {
           gateUp_EDG: draw(E, D, 2 * F),
           down_EFD: draw(E, F, D),
           ...forFirstSegment(),
+          ...(config.routingMode === "segment_and_token" ? { tokenRouter_DE: draw(D, E) } : {}),
           ...(config.routerBiasUpdateRate > 0 ? { bias_E: tf.zeros([E]) } : {}),
         }
       : { gateUp_DG: draw(D, 2 * F), down_FD: draw(F, D) };

@@ -18,7 +18,7 @@ const FFN_KINDS = [
   { parts: ["gateUp_DG", "down_FD"], optional: [] },
   {
     parts: ["router_DE", "gateUp_EDG", "down_EFD"],
-    optional: ["prior_E", "firstGateUp_DG", "firstDown_FD", "bias_E"],
+    optional: ["prior_E", "firstGateUp_DG", "firstDown_FD", "bias_E", "tokenRouter_DE"],
   },
   { parts: ["gateUp_RDG", "down_RFD"], optional: [] },
 ] as const;

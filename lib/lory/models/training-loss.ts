@@ -16,23 +16,39 @@ export type TrainingLosses = {
   auxiliary: Partial<Record<AuxiliaryLoss, tf.Scalar>>;
   /** Each expert's share of the assignments, without gradient, by layer with experts, in the modes that assign. */
   loads: tf.Tensor1D[];
+  /** Experts that a token had, without gradient, where their number is not fixed: the mean over tokens and layers. */
+  activeExperts?: tf.Scalar;
+};
+
+/** What a step of training depends on beside parameters and tokens. */
+export type TrainingInputs = {
+  /** `remoe`: the coefficient of the L1 penalty; the configuration's first one without it. */
+  l1Coefficient?: tf.Scalar;
+  /** Numbers in [0, 1) that say which experts are dropped, by layer with experts; none are without them. */
+  uniform_YBE?: tf.Tensor3D;
 };
 
 /** What each auxiliary loss is multiplied by. */
 const COEFFICIENTS = {
   loadBalancing: ({ routerAuxLossCoef }) => routerAuxLossCoef,
   routerZ: ({ routerZLossCoef }) => routerZLossCoef,
-} satisfies Record<AuxiliaryLoss, (config: ModelConfig) => number>;
+  activationL1: ({ l1InitialCoef }, { l1Coefficient }) => l1Coefficient ?? l1InitialCoef,
+} satisfies Record<AuxiliaryLoss, (config: ModelConfig, inputs: TrainingInputs) => number | tf.Scalar>;
 
 /**
  * The losses of a batch as training sees it. Where a mode has no auxiliary losses, or none with a coefficient, the objective is the cross entropy.
  *
  * @param tokens_BM int32, [B, L + 1]: each token but the last predicts the one after it
  */
-export function trainingLosses(params: Params, tokens_BM: tf.Tensor2D, config: ModelConfig): TrainingLosses {
+export function trainingLosses(
+  params: Params,
+  tokens_BM: tf.Tensor2D,
+  config: ModelConfig,
+  inputs: TrainingInputs = {},
+): TrainingLosses {
   return tf.tidy(() => {
     const { inputs_BL, targets_BL } = inputsAndTargets(tokens_BM);
-    const { x_BLD, reports } = hiddenStates(params, inputs_BL, config, { kind: "training" });
+    const { x_BLD, reports } = hiddenStates(params, inputs_BL, config, { kind: "training" }, inputs.uniform_YBE);
     const losses_BL = headCrossEntropyNats(x_BLD, params.head_DV, targets_BL);
     const lossNats: tf.Scalar = tf.mul(tf.sum(losses_BL), 1 / losses_BL.size);
     const auxiliary: TrainingLosses["auxiliary"] = {};
@@ -42,9 +58,12 @@ export function trainingLosses(params: Params, tokens_BM: tf.Tensor2D, config: M
       if (ofLayers.length === 0) continue;
       const mean: tf.Scalar = tf.mul(tf.addN(ofLayers), 1 / ofLayers.length);
       auxiliary[name] = mean;
-      const coefficient = COEFFICIENTS[name](config);
-      if (coefficient > 0) objective = tf.add(objective, tf.mul(mean, coefficient));
+      const coefficient = COEFFICIENTS[name](config, inputs);
+      if (coefficient !== 0) objective = tf.add(objective, tf.mul(mean, coefficient));
     }
-    return { objective, lossNats, auxiliary, loads: reports.map(({ load_E }) => load_E) };
+    const active = reports.flatMap(({ activeExperts }) => activeExperts ?? []);
+    const activeExperts =
+      active.length === 0 ? {} : { activeExperts: tf.mul<tf.Scalar>(tf.addN(active), 1 / active.length) };
+    return { objective, lossNats, auxiliary, loads: reports.map(({ load_E }) => load_E), ...activeExperts };
   });
 }

@@ -200,6 +200,56 @@ test.each([{ expertChoiceUnit: "token" }, { firstSegmentRule: "uniform" }] as co
   },
 );
 
+test.each([
+  { routingMode: "remoe" },
+  { routingMode: "document_pool", expertPoolSize: 2 },
+  { routingMode: "segment_and_token", numExpertsPerTok: 1, normTopkProb: false, firstSegmentRule: "uniform" },
+] as const)("is strictly causal: %j", (keys) => {
+  const config: ModelConfig = { ...lory, ...keys };
+  for (const position of positions) {
+    expect(changed(randomParams(config, 7), config, position)).toEqual(positions.map((l) => l >= position));
+  }
+});
+
+test("segments and tokens: the first segment reads ahead where its own mean routes it", () => {
+  const config: ModelConfig = { ...lory, routingMode: "segment_and_token", numExpertsPerTok: 1 };
+  for (const position of positions) {
+    const reached = position < config.segmentLength ? 0 : position;
+    expect(changed(randomParams(config, 7), config, position)).toEqual(positions.map((l) => l >= reached));
+  }
+});
+
+test("a document's pool holds the experts that the text before favoured: those outside have no weight", () => {
+  const config: ModelConfig = {
+    ...lory,
+    routingMode: "document_pool",
+    numExperts: 5,
+    numExpertsPerTok: 1,
+    expertPoolSize: 1,
+  };
+  const { routing } = compiledForward(randomParams(config, 9), tokenTensor(tokens_BL), config);
+  const weights_BLE = routing[0].arraySync();
+  // With a pool of one, all tokens of a segment have the same expert.
+  for (const start of [4, 8]) {
+    for (const weights_LE of weights_BLE) {
+      for (const weights_E of weights_LE.slice(start, start + 4)) expect(weights_E).toEqual(weights_LE[start]);
+    }
+  }
+});
+
+test("ReMoE: a token that no expert takes passes none, and an expert's weight is its logit", () => {
+  const config: ModelConfig = { ...lory, routingMode: "remoe", numLayers: 1 };
+  const base = withPositiveFirstComponent(randomParams(config, 4));
+  const withRouter = (logit: number): Params =>
+    withTensors(base, (name) =>
+      name.endsWith("router_DE") ? tf.fill([config.dModel, config.numExperts], logit) : undefined,
+    );
+  const none = compiledForward(withRouter(-0), tokenTensor(tokens_BL), config);
+  expectClose(none.routing[0], tf.zeros([2, 10, 3]), EXACT);
+  const silent = withTensors(base, (name, tensor) => (name.endsWith("down_EFD") ? tf.zerosLike(tensor) : undefined));
+  expectClose(none.logits_BLV, logits(silent, tokens_BL, config), EXACT);
+});
+
 test("expert choice of segments at inference reads ahead in the first segment, which its own mean routes, and not after it", () => {
   const config: ModelConfig = { ...lory, routingMode: "expert_choice" };
   for (const position of positions) {
@@ -241,13 +291,15 @@ test.each(["token", "segment"] as const)(
 test.each([
   { routingMode: "token_choice" },
   { routingMode: "token_choice", normTopkProb: false },
+  { routingMode: "document_pool", expertPoolSize: 2 },
+  { routingMode: "segment_and_token", numExpertsPerTok: 1, normTopkProb: false },
   { routingMode: "expert_choice", expertChoiceUnit: "token" },
   { routingMode: "expert_choice", expertChoiceUnit: "segment" },
 ] as const)("a router that is sure of an expert equals that expert: %j", (keys) => {
   // Where experts choose, there is room for all units.
   const config: ModelConfig = { ...lory, ...keys, capacityFactor: lory.numExperts };
   const params = withTensors(withPositiveFirstComponent(randomParams(config, 4)), (name) =>
-    name.endsWith("router_DE")
+    /outer_DE$/.test(name)
       ? tf.buffer([lory.dModel, lory.numExperts], "float32", routerOf(lory, 1)).toTensor()
       : undefined,
   );
@@ -264,6 +316,9 @@ test("whole sequence: every token reads all others", () => {
 });
 
 test.each([
+  { routingMode: "document_pool", expertPoolSize: 2 },
+  { routingMode: "segment_and_token", numExpertsPerTok: 1 },
+  { routingMode: "segment_and_token", numExpertsPerTok: 1, numExperts: 1, segmentShare: 0.2 },
   { routingMode: "token_choice" },
   { routingMode: "token_choice", numExpertsPerTok: 1, numExperts: 1 },
   { routingMode: "running_mean" },

@@ -26,6 +26,9 @@ import {
 const GRADIENT = { rtol: 1e-3, atol: 2e-5 };
 
 const EXPERT_CHOICE = { routingMode: "expert_choice" } as const;
+const REMOE = { routingMode: "remoe" } as const;
+const SEGMENT_AND_TOKEN = { routingMode: "segment_and_token", numExpertsPerTok: 1, normTopkProb: false } as const;
+const DOCUMENT_POOL = { routingMode: "document_pool", numExperts: 5, expertPoolSize: 3 } as const;
 const TOKEN_CHOICE = { routingMode: "token_choice", numExperts: 3, numExpertsPerTok: 2 } as const;
 
 beforeAll(useTestBackend);
@@ -63,6 +66,31 @@ test.each<[string, Partial<ModelConfig>, number, number]>([
   ["expert choice of segments", EXPERT_CHOICE, 2, 10],
   ["expert choice of two", { ...EXPERT_CHOICE, capacityFactor: 2.5, firstSegmentRule: "learned_prior" }, 2, 11],
   ["expert choice of tokens", { ...EXPERT_CHOICE, expertChoiceUnit: "token" }, 2, 10],
+  ["ReMoE", REMOE, 2, 10],
+  ["ReMoE, one expert, one token", { ...REMOE, numExperts: 1, numExpertsPerTok: 1 }, 1, 1],
+  ["segments and tokens", SEGMENT_AND_TOKEN, 2, 10],
+  [
+    "segments and tokens, most by segments",
+    { ...SEGMENT_AND_TOKEN, segmentShare: 0.99, firstSegmentRule: "learned_prior" },
+    2,
+    11,
+  ],
+  [
+    "segments and tokens, most by tokens",
+    { ...SEGMENT_AND_TOKEN, segmentShare: 0.01, segmentLength: 1, numExperts: 1 },
+    2,
+    5,
+  ],
+  ["segments and tokens, one segment", SEGMENT_AND_TOKEN, 1, 3],
+  ["document pool", DOCUMENT_POOL, 2, 11],
+  [
+    "document pool of one, with a bias",
+    { ...DOCUMENT_POOL, expertPoolSize: 1, numExpertsPerTok: 1, routerBiasUpdateRate: 1e-3, segmentLength: 3 },
+    2,
+    11,
+  ],
+  ["document pool of all", { ...DOCUMENT_POOL, expertPoolSize: 5, segmentLength: 1 }, 2, 5],
+  ["document pool, one token", DOCUMENT_POOL, 1, 1],
   ["token choice with one expert", { ...TOKEN_CHOICE, numExperts: 1, numExpertsPerTok: 1 }, 2, 9],
 ])("forward and loss equal the float64 reference: %s", (_, keys, batch, length) => {
   compareForward(tinyConfig(keys), batch, length, 17);
@@ -88,27 +116,33 @@ test.each<[string, Partial<ModelConfig>, number, number]>([
   ["expert choice of one token", { ...EXPERT_CHOICE, expertChoiceUnit: "token" }, 1, 1],
   ["expert choice of one segment", EXPERT_CHOICE, 1, 3],
   ["expert choice with one expert", { ...EXPERT_CHOICE, numExperts: 1 }, 2, 10],
+  ["ReMoE", { ...REMOE, l1InitialCoef: 0.5 }, 2, 10],
+  ["segments and tokens", { ...SEGMENT_AND_TOKEN, routerAuxLossCoef: 0.7 }, 2, 10],
+  ["document pool", { ...DOCUMENT_POOL, routerAuxLossCoef: 0.7, routerZLossCoef: 0.3 }, 2, 10],
   ["token choice with losses", { ...TOKEN_CHOICE, routerAuxLossCoef: 0.7, routerZLossCoef: 0.3 }, 2, 10],
 ])("a pass of training and its objective equal the float64 reference: %s", (_, keys, batch, length) => {
   compareForward(tinyConfig(keys), batch, length, 17, "training");
 });
 
-test.each<Partial<ModelConfig>>([{}, EXPERT_CHOICE])("prompt routing equals the float64 reference: %j", (keys) => {
-  const config = tinyConfig(keys);
-  const params = randomParams(config, 5);
-  const tokens_BL = randomTokens(config, 3, 9, 6);
-  const promptLength_B = [4, 9, 1];
-  const expected = referenceForward(referenceParams(params), tokens_BL, config, { promptLength_B });
-  const actual = compiledPromptForward(params, tokenTensor(tokens_BL), tf.tensor1d(promptLength_B, "int32"), config);
-  expectClose(actual.logits_BLV, expected.logits_BLV, FORWARD);
-  actual.routing.forEach((weights_B1E, y) => {
-    expectClose(
-      weights_B1E,
-      expected.routing_BYNE.map((row) => row[y]),
-      FORWARD,
-    );
-  });
-});
+test.each<Partial<ModelConfig>>([{}, EXPERT_CHOICE, SEGMENT_AND_TOKEN])(
+  "prompt routing equals the float64 reference: %j",
+  (keys) => {
+    const config = tinyConfig(keys);
+    const params = randomParams(config, 5);
+    const tokens_BL = randomTokens(config, 3, 9, 6);
+    const promptLength_B = [4, 9, 1];
+    const expected = referenceForward(referenceParams(params), tokens_BL, config, { promptLength_B });
+    const actual = compiledPromptForward(params, tokenTensor(tokens_BL), tf.tensor1d(promptLength_B, "int32"), config);
+    expectClose(actual.logits_BLV, expected.logits_BLV, FORWARD);
+    actual.routing.forEach((weights_B1E, y) => {
+      expectClose(
+        weights_B1E,
+        expected.routing_BYNE.map((row) => row[y]),
+        FORWARD,
+      );
+    });
+  },
+);
 
 /** `params` with one number moved. */
 function moved(params: ReferenceParams, name: string, index: number, by: number): ReferenceParams {
@@ -134,6 +168,10 @@ test.each<[string, Partial<ModelConfig>, number]>([
   ["experts in one layer of two", { denseLayers: [0] }, 10],
   ["token choice", { ...TOKEN_CHOICE, numLayers: 1 }, 10],
   ["expert choice of segments", { ...EXPERT_CHOICE, numLayers: 1, segmentLength: 3 }, 11],
+  ["ReMoE", { ...REMOE, l1InitialCoef: 0.5 }, 10],
+  ["segments and tokens", { ...SEGMENT_AND_TOKEN, numLayers: 1, routerAuxLossCoef: 0.7 }, 10],
+  ["segments and tokens by a prior", { ...SEGMENT_AND_TOKEN, numLayers: 1, firstSegmentRule: "learned_prior" }, 10],
+  ["document pool", { ...DOCUMENT_POOL, numLayers: 1, routerZLossCoef: 0.3 }, 11],
   [
     "expert choice of segments by a prior",
     { ...EXPERT_CHOICE, numLayers: 1, segmentLength: 3, firstSegmentRule: "learned_prior" },

@@ -46,16 +46,25 @@ export function forward(params: Params, tokens_BL: tf.Tensor2D, config: ModelCon
   });
 }
 
-/** All of the model but the head. Arguments and errors are those of `forward`. */
-export function hiddenStates(params: Params, tokens_BL: tf.Tensor2D, config: ModelConfig, pass: Pass): HiddenStates {
+/**
+ * All of the model but the head. Arguments and errors are those of `forward`.
+ *
+ * @param uniform_YBE for expert dropout, by layer with experts
+ */
+export function hiddenStates(
+  params: Params,
+  tokens_BL: tf.Tensor2D,
+  config: ModelConfig,
+  pass: Pass,
+  uniform_YBE?: tf.Tensor3D,
+): HiddenStates {
   const length = tokens_BL.shape[1];
   if (length < 1 || length > config.contextLength) {
     throw new Error(`a sequence has ${length} tokens: expected 1 to ${config.contextLength}, the model's context`);
   }
   const headSize = config.dModel / config.numHeads;
-  const context: LayerContext = {
+  const context: Omit<LayerContext, "pass"> = {
     config,
-    pass,
     tables: ropeTables(length, headSize, config.ropeTheta),
     mix: causalMixer(length),
   };
@@ -63,12 +72,20 @@ export function hiddenStates(params: Params, tokens_BL: tf.Tensor2D, config: Mod
   const routing: tf.Tensor3D[] = [];
   const reports: RouterReport[] = [];
   for (const layer of params.layers) {
-    const output = forwardLayer(layer, x_BLD, context);
+    const output = forwardLayer(layer, x_BLD, { ...context, pass: passOfLayer(pass, uniform_YBE, routing.length) });
     x_BLD = output.x_BLD;
     if (output.weights_BNE !== undefined) routing.push(output.weights_BNE);
     if (output.report !== undefined) reports.push(output.report);
   }
   return { x_BLD: rmsNorm(x_BLD, params.norm_D, config.normEps), routing, reports };
+}
+
+/** The pass as a layer sees it, `layer` being counted among those with experts. */
+function passOfLayer(pass: Pass, uniform_YBE: tf.Tensor3D | undefined, layer: number): Pass {
+  if (pass.kind !== "training" || uniform_YBE === undefined || layer >= uniform_YBE.shape[0]) return pass;
+  const [, batch, numExperts] = uniform_YBE.shape;
+  const own_1BE = tf.slice(uniform_YBE, [layer, 0, 0], [1, -1, -1]);
+  return { kind: "training", uniform_BE: tf.reshape(own_1BE, [batch, numExperts]) };
 }
 
 type FfnOutput = Pick<ExpertFfnOutput, "y_BLD"> & Partial<ExpertFfnOutput>;

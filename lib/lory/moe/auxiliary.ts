@@ -4,13 +4,15 @@ import { stopGradient } from "../nn";
 import type { LoadBalancingScope } from "./routing-config";
 
 /** What may be added to the training objective beside the cross entropy. */
-export const AUXILIARY_LOSSES = ["loadBalancing", "routerZ"] as const;
+export const AUXILIARY_LOSSES = ["loadBalancing", "routerZ", "activationL1"] as const;
 export type AuxiliaryLoss = (typeof AUXILIARY_LOSSES)[number];
 
 /** What a layer's router did in a pass of training. */
 export type RouterReport = {
   /** Each expert's share of all assignments of tokens to experts, [E], without gradient: they sum to 1. */
   load_E: tf.Tensor1D;
+  /** Experts that a token had on average, without gradient, where their number is not fixed. */
+  activeExperts?: tf.Scalar;
   /** The layer's auxiliary losses, before their coefficients. */
   losses: Partial<Record<AuxiliaryLoss, tf.Scalar>>;
 };

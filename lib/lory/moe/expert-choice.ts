@@ -9,7 +9,7 @@ import { routerProbabilities } from "./router";
 import type { RoutingConfig } from "./routing-config";
 import { putRows, takeRows } from "./rows";
 import { segmentWeights, type SegmentRouterParams } from "./segment-routing";
-import { joinSegments, segmentation, splitSegments, type Segmentation } from "./segments";
+import { joinSegments, repeatForTokens, segmentation, splitSegments, type Segmentation } from "./segments";
 import { selectHighest } from "./selection";
 import type { SparseOutput } from "./token-choice";
 
@@ -68,7 +68,7 @@ export function expertChoiceTraining(
 }
 
 /**
- * Expert choice at inference (Lory, section 4.4): units choose experts, so that no future unit is seen. Each takes its highest-scored experts, as many
+ * Expert choice at inference (Lory, Fig. 5): units choose experts, so that no future unit is seen. Each takes its highest-scored experts, as many
  * as take it on average in training, by their softmax scores, without renormalization. Tokens are causal strictly, segments as far as the rule for
  * segment 1 is.
  *
@@ -93,11 +93,13 @@ export function expertChoiceInference(
     const chosen_VKE = selectHighest(scores_VE, choices);
     const weights_VK = tf.sum<tf.Tensor2D>(tf.mul(chosen_VKE, tf.expandDims(scores_VE, 1)), 2);
     const weights_VE = tf.sum(tf.mul(chosen_VKE, tf.expandDims(weights_VK, 2)), 1);
+    const ofTokens = (ofUnits: tf.Tensor): tf.Tensor3D =>
+      joinSegments(repeatForTokens(tf.reshape(ofUnits, [batch, cut.count, -1]), cut), length);
     const y_XD = sparseExperts(
       params,
       tf.reshape(x_BLD, [batch * length, dModel]),
-      tf.reshape(ofTokens(tf.reshape(chosen_VKE, [batch, cut.count, -1]), cut, length), [-1, choices, numExperts]),
-      tf.reshape(ofTokens(tf.reshape(weights_VK, [batch, cut.count, -1]), cut, length), [-1, choices]),
+      tf.reshape(ofTokens(chosen_VKE), [-1, choices, numExperts]),
+      tf.reshape(ofTokens(weights_VK), [-1, choices]),
     );
     return { y_BLD: tf.reshape(y_XD, x_BLD.shape), weights_BNE: tf.reshape(weights_VE, scores_BNE.shape) };
   });
@@ -116,13 +118,6 @@ function unitScores(
 ): tf.Tensor3D {
   if (expertChoiceUnit === "token") return routerProbabilities(params.router_DE, x_BLD) as tf.Tensor3D;
   return segmentWeights(params, splitSegments(x_BLD, cut), cut, "causal_segment", firstSegmentRule);
-}
-
-/** Each segment's values for each of its tokens, [B, N, Q] to [B, L, Q]. */
-function ofTokens(values_BNQ: tf.Tensor3D, cut: Segmentation, length: number): tf.Tensor3D {
-  const [batch, count, size] = values_BNQ.shape;
-  const tiled: tf.Tensor4D = tf.tile(tf.reshape(values_BNQ, [batch, count, 1, size]), [1, 1, cut.length, 1]);
-  return joinSegments(tiled, length);
 }
 
 /** The units that each expert takes from each pool, in order of experts, int32: their numbers in V, and those of their scores in V E. */

@@ -1,9 +1,12 @@
 // Shapes: B batch, L context, N units that are routed alike (segments or tokens), D model, E experts.
 import type * as tf from "@tensorflow/tfjs-core";
 import type { RouterReport } from "./auxiliary";
+import { documentPoolFfn } from "./document-pool";
 import { expertChoiceInference, expertChoiceTraining } from "./expert-choice";
 import { loryFfn, type LoryFfnParams } from "./lory-ffn";
+import { remoeFfn } from "./remoe";
 import { routesPrompts, type RoutingConfig, type RoutingMode } from "./routing-config";
+import { segmentAndTokenFfn } from "./segment-and-token";
 import type { SegmentRoutingMode } from "./segment-routing";
 import { tokenChoiceFfn } from "./token-choice";
 
@@ -11,13 +14,16 @@ import { tokenChoiceFfn } from "./token-choice";
 export type ExpertFfnParams = LoryFfnParams & {
   /** Added to the experts' scores where tokens select them; moved by the load, not by gradients. */
   bias_E?: tf.Tensor;
+  /** The router of tokens, [D, E], where `router_DE` is that of segments. */
+  tokenRouter_DE?: tf.Tensor;
 };
 
 /** What a pass through the model is for. */
 export type Pass =
   /** Predicting text: evaluation, and inference without a prompt's merge. */
   | { kind: "evaluation" }
-  | { kind: "training" }
+  /** `uniform_BE`: numbers in [0, 1) that say which experts are dropped, where the mode drops any. */
+  | { kind: "training"; uniform_BE?: tf.Tensor2D }
   /** Inference: one routing decision a layer and row, by the mean of the row's own first `promptLength_B` tokens. */
   | { kind: "prompt"; promptLength_B: tf.Tensor1D };
 
@@ -28,8 +34,12 @@ type ExpertFfn = (params: ExpertFfnParams, x_BLD: tf.Tensor3D, config: RoutingCo
 
 const merged =
   (mode: SegmentRoutingMode): ExpertFfn =>
-  (params, x_BLD, { segmentLength, firstSegmentRule }, pass) =>
-    loryFfn(params, x_BLD, segmentLength, pass.kind === "prompt" ? promptRouting(pass) : { mode, firstSegmentRule });
+  (params, x_BLD, { segmentLength, firstSegmentRule, expertDropout }, pass) => {
+    if (pass.kind === "prompt") return loryFfn(params, x_BLD, segmentLength, promptRouting(pass));
+    const uniform_BE = pass.kind === "training" ? pass.uniform_BE : undefined;
+    const dropout = uniform_BE === undefined ? undefined : { uniform_BE, probability: expertDropout };
+    return loryFfn(params, x_BLD, segmentLength, { mode, firstSegmentRule, dropout });
+  };
 
 const promptRouting = ({ promptLength_B }: Pass & { kind: "prompt" }) => ({ mode: "prompt", promptLength_B }) as const;
 
@@ -38,14 +48,27 @@ const expertChoice: ExpertFfn = (params, x_BLD, config, pass) =>
     ? expertChoiceTraining(params, x_BLD, config)
     : expertChoiceInference(params, x_BLD, config, pass.kind === "prompt" ? pass.promptLength_B : undefined);
 
+const segmentAndToken: ExpertFfn = (params, x_BLD, config, pass) =>
+  segmentAndTokenFfn(
+    params,
+    x_BLD,
+    config,
+    pass.kind === "prompt"
+      ? promptRouting(pass)
+      : { mode: "causal_segment", firstSegmentRule: config.firstSegmentRule },
+  );
+
 const EXPERT_FFNS = {
   causal_segment: merged("causal_segment"),
   running_mean: merged("running_mean"),
   prefix: merged("prefix"),
   own_segment: merged("own_segment"),
   whole_sequence: merged("whole_sequence"),
-  token_choice: tokenChoiceFfn,
+  token_choice: (params, x_BLD, config) => tokenChoiceFfn(params, x_BLD, config),
   expert_choice: expertChoice,
+  remoe: remoeFfn,
+  segment_and_token: segmentAndToken,
+  document_pool: documentPoolFfn,
 } satisfies Record<RoutingMode, ExpertFfn>;
 
 /**

@@ -1,6 +1,7 @@
 // Shapes: B batch, L context, N segments, T tokens a segment, R rows (segments or sequences), D model, E experts.
 import * as tf from "@tensorflow/tfjs-core";
 import { denseFfn, mergedFfn } from "../nn";
+import { dropExperts } from "./expert-dropout";
 import type { FirstSegmentRule } from "./first-segment";
 import { mergeExperts, type ExpertParams } from "./merge";
 import { routePrompt } from "./prompt";
@@ -10,10 +11,13 @@ import { joinSegments, segmentation, splitSegments } from "./segments";
 /** A Lory layer: a linear router [D, E] over a bank of experts, and what the rule for segment 1 needs. */
 export type LoryFfnParams = ExpertParams & SegmentRouterParams;
 
+/** `whole_sequence` in training: which experts of each row are left out of the merge, see `dropExperts`. */
+export type ExpertDropout = { uniform_BE: tf.Tensor2D; probability: number };
+
 /** Who decides for whom. */
 export type Routing =
   /** Training and evaluation: by segments of the sequence. */
-  | { mode: SegmentRoutingMode; firstSegmentRule: FirstSegmentRule }
+  | { mode: SegmentRoutingMode; firstSegmentRule: FirstSegmentRule; dropout?: ExpertDropout }
   /** Inference: one decision a layer and row, by the mean of the row's own first `promptLength_B` tokens. */
   | { mode: "prompt"; promptLength_B: tf.Tensor1D };
 
@@ -42,7 +46,7 @@ export function loryFfn(
     const weights_BNE =
       routing.mode === "prompt"
         ? routePrompt(params.router_DE, x_BLD, routing.promptLength_B)
-        : segmentWeights(params, x_BNTD, cut, routing.mode, routing.firstSegmentRule);
+        : dropped(segmentWeights(params, x_BNTD, cut, routing.mode, routing.firstSegmentRule), routing.dropout);
     const { firstGateUp_DG, firstDown_FD } = params;
     if (routing.mode === "prompt" || firstGateUp_DG === undefined || firstDown_FD === undefined) {
       return { y_BLD: joinSegments(mergedSegments(params, weights_BNE, x_BNTD), length), weights_BNE };
@@ -56,6 +60,10 @@ export function loryFfn(
     const rest_BMTD = mergedSegments(params, weights_BME as tf.Tensor3D, x_BMTD as tf.Tensor4D);
     return { y_BLD: joinSegments(tf.concat([first_B1TD as tf.Tensor4D, rest_BMTD], 1), length), weights_BNE };
   });
+}
+
+function dropped(weights_BNE: tf.Tensor3D, dropout: ExpertDropout | undefined): tf.Tensor3D {
+  return dropout === undefined ? weights_BNE : dropExperts(weights_BNE, dropout.uniform_BE, dropout.probability);
 }
 
 /** Each segment's tokens through the merge that its weights make, [B, N, T, D]. */

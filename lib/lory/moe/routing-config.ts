@@ -8,6 +8,12 @@ export const ROUTING_MODES = [
   "token_choice",
   /** Experts take the units of their highest scores in training, units their experts at inference (Lory, Fig. 5). */
   "expert_choice",
+  /** Each token through the experts whose logits are positive (ReMoE, Wang et al. 2025, arXiv 2412.14711). */
+  "remoe",
+  /** A part of each expert merged by segments, the rest chosen by tokens: as much work a token as either. */
+  "segment_and_token",
+  /** Token choice among the experts that the segments before favoured (EMO, arXiv 2605.06663, made causal). */
+  "document_pool",
 ] as const;
 export type RoutingMode = (typeof ROUTING_MODES)[number];
 
@@ -36,9 +42,12 @@ export interface RoutingConfig {
   readonly routingMode: RoutingMode;
   /** What routes segment 1, in the modes that leave it open. */
   readonly firstSegmentRule: FirstSegmentRule;
-  /** K, experts that a token passes where it chooses them itself. */
+  /** K, experts that a token passes where it chooses them itself; in `remoe` what their mean number is driven to. */
   readonly numExpertsPerTok: number;
-  /** Whether the weights of a token's experts are a softmax over those alone, and sum to 1 (Mixtral), or over all experts (Lory, Eq. 1). */
+  /**
+   * Whether the weights of a token's experts are a softmax over those alone, and sum to 1 (Mixtral), or over all experts (Lory, Eq. 1). A
+   * single expert has the weight 1 in the first case, so that the router learns by auxiliary losses alone.
+   */
   readonly normTopkProb: boolean;
   /** Expert choice: experts that take a unit on average in training; each takes this many times its even share. */
   readonly capacityFactor: number;
@@ -46,6 +55,16 @@ export interface RoutingConfig {
   readonly expertChoiceUnit: ExpertChoiceUnit;
   /** Expert choice: from what it is taken. */
   readonly expertChoicePool: ExpertChoicePool;
+  /** `segment_and_token`: share of an expert's hidden units that is merged by segments. */
+  readonly segmentShare: number;
+  /** `document_pool`: experts a pool. */
+  readonly expertPoolSize: number;
+  /** `remoe`: the coefficient of the L1 penalty before the first step. */
+  readonly l1InitialCoef: number;
+  /** `remoe`: what a step multiplies that coefficient by, or divides it by. */
+  readonly l1CoefMultiplier: number;
+  /** `whole_sequence`: probability with which training leaves an expert out of a row's merge (SMEAR); evaluation leaves out none. */
+  readonly expertDropout: number;
   /** What the load-balancing loss is multiplied by in the training objective; 0 leaves it out. */
   readonly routerAuxLossCoef: number;
   /** Over what that loss takes its shares. */
@@ -66,11 +85,14 @@ export function mergesExperts(mode: RoutingMode): mode is SegmentRoutingMode {
 
 /** Whether one routing decision a layer can serve a whole prompt, since segments are routed and not tokens. */
 export function routesPrompts({ routingMode, expertChoiceUnit }: RoutingConfig): boolean {
-  return mergesExperts(routingMode) || (routingMode === "expert_choice" && expertChoiceUnit === "segment");
+  if (routingMode === "expert_choice") return expertChoiceUnit === "segment";
+  return mergesExperts(routingMode) || routingMode === "segment_and_token";
 }
 
 /** Tokens that share a row of routing weights: 1 where tokens are routed one by one. */
 export function routedUnitLength(config: RoutingConfig, contextLength: number): number {
   if (config.routingMode === "whole_sequence") return contextLength;
-  return routesPrompts(config) ? Math.min(config.segmentLength, contextLength) : 1;
+  return routesPrompts(config) && config.routingMode !== "segment_and_token"
+    ? Math.min(config.segmentLength, contextLength)
+    : 1;
 }

@@ -41,6 +41,12 @@ export function joinSegments(x_BNTD: tf.Tensor4D, length: number): tf.Tensor3D {
   return count * tokens === length ? joined : tf.slice(joined, [0, 0, 0], [batch, length, dModel]);
 }
 
+/** Each segment's values for each of its places, [B, N, Q] to [B, N, T, Q]. */
+export function repeatForTokens(values_BNQ: tf.Tensor3D, cut: Segmentation): tf.Tensor4D {
+  const [batch, count, size] = values_BNQ.shape;
+  return tf.tile(tf.reshape(values_BNQ, [batch, count, 1, size]), [1, 1, cut.length, 1]);
+}
+
 /** The mean of each segment's own tokens, [B, N, T, D] to [B, N, D]; filling does not count. */
 export function segmentMeans(x_BNTD: tf.Tensor4D, cut: Segmentation): tf.Tensor3D {
   const counts = Array.from({ length: cut.count }, (_, n) => (n === cut.count - 1 ? cut.lastLength : cut.length));

@@ -10,7 +10,7 @@ import { selectHighest } from "./selection";
 /** A router [D, E] over a bank of experts, and what is added to an expert's score when experts are selected. */
 export type TokenChoiceParams = ExpertParams & { router_DE: tf.Tensor; bias_E?: tf.Tensor };
 
-type TokenChoiceConfig = Pick<RoutingConfig, "numExpertsPerTok" | "normTopkProb" | "loadBalancingScope">;
+export type TokenChoiceConfig = Pick<RoutingConfig, "numExpertsPerTok" | "normTopkProb" | "loadBalancingScope">;
 
 /** A layer's output, and the weights of each unit's experts (a token's, or those of all tokens of a segment), 0 for the others, [B, N, E]. */
 export type SparseOutput = { y_BLD: tf.Tensor3D; weights_BNE: tf.Tensor3D };
@@ -20,18 +20,23 @@ export type SparseOutput = { y_BLD: tf.Tensor3D; weights_BNE: tf.Tensor3D };
  * the logits of those K (Mixtral), or their shares of the softmax over all experts. Strictly causal: a token is routed by itself.
  *
  * With a bias, the K are those of the highest `softmax + bias`, and the weights are the same without it.
+ *
+ * @param lowering_XE added to the logits: keeps tokens from some experts
  */
 export function tokenChoiceFfn(
   params: TokenChoiceParams,
   x_BLD: tf.Tensor3D,
   config: TokenChoiceConfig,
+  lowering_XE?: tf.Tensor2D,
 ): SparseOutput & { report: RouterReport } {
   return tf.tidy(() => {
     const [batch, length, dModel] = x_BLD.shape;
     const x_XD: tf.Tensor2D = tf.reshape(x_BLD, [batch * length, dModel]);
-    const logits_XE = linear(x_XD, params.router_DE) as tf.Tensor2D;
+    const lowered = <T extends tf.Tensor>(scores_XE: T): T =>
+      lowering_XE === undefined ? scores_XE : tf.add<T>(scores_XE, lowering_XE);
+    const logits_XE = lowered(linear(x_XD, params.router_DE) as tf.Tensor2D);
     const probs_XE = tf.softmax(logits_XE);
-    const scores_XE = params.bias_E === undefined ? logits_XE : probs_XE;
+    const scores_XE = params.bias_E === undefined ? logits_XE : lowered(probs_XE);
     const chosen_XKE = selectHighest(scores_XE, config.numExpertsPerTok, params.bias_E);
     const ofChosen = (values_XE: tf.Tensor2D): tf.Tensor2D =>
       tf.sum(tf.mul(chosen_XKE, tf.expandDims(values_XE, 1)), 2);

@@ -19,6 +19,8 @@ export interface Progress {
 const MODEL_FILE = "model.safetensors";
 const OPTIMIZER_FILE = "optimizer.safetensors";
 const STATE_FILE = "state.json";
+/** The coefficient of the L1 penalty, of trainings that adapt one. */
+const L1_COEFFICIENT: TensorSpec = { name: "l1_coefficient", shape: [], dtype: "float32" };
 /** In the form of `sha256sum`, which can check it. */
 const SUMS_FILE = "SHA256SUMS";
 const FOLDER = /^step-(\d{8,})$/;
@@ -49,6 +51,7 @@ export async function saveCheckpoint(
         sha256: await writeTensors(temporary, OPTIMIZER_FILE, [
           ...named("m.", names, state.m),
           ...named("v.", names, state.v),
+          ...(state.l1Coefficient === undefined ? [] : [{ name: L1_COEFFICIENT.name, tensor: state.l1Coefficient }]),
         ]),
       },
     ];
@@ -82,19 +85,28 @@ export async function removeUnfinishedCheckpoints(root: string): Promise<void> {
  * Reads a training back, bit for bit.
  *
  * @param specs the model's parameters
+ * @param hasL1Coefficient whether the coefficient of an L1 penalty is part of the training
  * @throws an error that names the file which is missing, damaged or of another model
  */
 export async function loadCheckpoint(
   folder: string,
   specs: readonly TensorSpec[],
+  hasL1Coefficient = false,
 ): Promise<{ state: TrainState; progress: Progress }> {
   const sums = await readSums(folder);
   await checkSum(folder, STATE_FILE, sums);
   const progress = JSON.parse(await fs.readFile(path.join(folder, STATE_FILE), "utf8")) as Progress;
   const params = await readTensors(folder, MODEL_FILE, sums, specs);
   try {
-    const moments = await readTensors(folder, OPTIMIZER_FILE, sums, [...renamed("m.", specs), ...renamed("v.", specs)]);
-    return { state: { params, m: moments.slice(0, specs.length), v: moments.slice(specs.length) }, progress };
+    const optimizerSpecs = [
+      ...renamed("m.", specs),
+      ...renamed("v.", specs),
+      ...(hasL1Coefficient ? [L1_COEFFICIENT] : []),
+    ];
+    const tensors = await readTensors(folder, OPTIMIZER_FILE, sums, optimizerSpecs);
+    const [m, v] = [0, 1].map((i) => tensors.slice(i * specs.length, (i + 1) * specs.length));
+    const rest = hasL1Coefficient ? { l1Coefficient: tensors[2 * specs.length] as tf.Scalar } : {};
+    return { state: { params, m, v, ...rest }, progress };
   } catch (error) {
     tf.dispose(params);
     throw error;

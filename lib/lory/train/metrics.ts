@@ -6,6 +6,11 @@ export interface RoutingMetrics {
   readonly loadBalancing: number;
   /** Before its coefficient. */
   readonly routerZ: number;
+  /** Before its coefficient: the penalty of `remoe`, and that coefficient in this step. */
+  readonly activationL1: number;
+  readonly l1Coefficient: number;
+  /** `remoe`: experts that a token had on average. */
+  readonly activeExperts: number;
   /** How far the largest load of an expert exceeds the even one, as a share of that (Wang et al. 2024, arXiv 2408.15664, MaxVio). */
   readonly maxViolation: number;
 }
@@ -43,10 +48,16 @@ export const METRIC_NAMES = {
   loadBalancing: "train/load balancing loss",
   routerZ: "train/router Z loss",
   maxViolation: "train/load max violation",
+  activationL1: "train/activation L1 loss",
+  l1Coefficient: "train/activation L1 coefficient",
+  activeExperts: "train/active experts",
 } as const satisfies Record<keyof StepMetrics, string>;
 
 /** Fields that steps of other modes do not have. */
-export const ROUTING_METRICS = ["objective", "loadBalancing", "routerZ", "maxViolation"] as const;
+const ROUTING_METRICS = [
+  ...(["objective", "loadBalancing", "routerZ", "maxViolation"] as const),
+  ...(["activationL1", "l1Coefficient", "activeExperts"] as const),
+] satisfies (keyof RoutingMetrics)[];
 
 const FIELDS = Object.keys(METRIC_NAMES) as (keyof StepMetrics)[];
 const OPTIONAL: readonly (keyof StepMetrics)[] = ROUTING_METRICS;

@@ -1,8 +1,16 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { jit } from "tfjs-backend-xla";
-import { initParams, listToParams, paramsToList, trainingLosses, type ModelConfig, type Params } from "../models";
+import { jit, random } from "tfjs-backend-xla";
+import {
+  expertLayers,
+  initParams,
+  listToParams,
+  paramsToList,
+  trainingLosses,
+  type ModelConfig,
+  type Params,
+} from "../models";
 import type { TensorSpec } from "../models/safetensors";
-import { balancedBias } from "../moe";
+import { adaptedL1, balancedBias } from "../moe";
 import type { RunConfig } from "./run-config";
 import { initialState, type Objective, type TrainState } from "./train-step";
 
@@ -16,7 +24,9 @@ export function parameterSpecs(model: ModelConfig): TensorSpec[] {
 /** What the model is trained by, as functions of its parameters in that order. */
 export function modelObjective(model: ModelConfig, specs: readonly TensorSpec[] = parameterSpecs(model)): Objective {
   return {
-    losses: (params, tokens_BM) => trainingLosses(paramsOf(specs, params), tokens_BM, model),
+    losses: (params, tokens_BM, inputs) => trainingLosses(paramsOf(specs, params), tokens_BM, model, inputs),
+    adapted: (l1Coefficient, { activeExperts }) =>
+      activeExperts === undefined ? l1Coefficient : adaptedL1(l1Coefficient, activeExperts, model),
     balanced: (params, loads) => {
       const ofLayers = loads.values();
       return params.map((param, i) => {
@@ -32,9 +42,38 @@ export function initialParameters({ model, seed }: Pick<RunConfig, "model" | "se
   return paramsToList(initParams(model, seed)).map(({ tensor }) => tensor);
 }
 
+/** Whether the coefficient of a penalty is part of the state. */
+export function hasL1Coefficient({ numExperts, routingMode }: ModelConfig): boolean {
+  return numExperts > 0 && routingMode === "remoe";
+}
+
+/** Lies beyond the seeds of runs, whose streams the parameters take. */
+const DROPOUT_SEEDS = 2 ** 40;
+
+/**
+ * The numbers by which a step of training drops experts, [layers with experts, B, E]; undefined for models that drop none. They depend on seed and step
+ * alone. The caller disposes them.
+ */
+export function dropoutNumbers(
+  { model, seed, batchSize }: Pick<RunConfig, "model" | "seed" | "batchSize">,
+  step: number,
+): tf.Tensor3D | undefined {
+  const shape = [expertLayers(model).length, batchSize, model.numExperts];
+  if (model.expertDropout === 0 || shape[0] === 0) return undefined;
+  return random.uniform(shape, { seed: DROPOUT_SEEDS + seed, stream: step }) as tf.Tensor3D;
+}
+
 /** A run's state before its first step. It is compiled without blocking the event loop, and drawn on the device. */
 export async function freshState(config: Pick<RunConfig, "model" | "seed">): Promise<TrainState> {
-  const draw = jit(() => initialState(initialParameters(config)), { name: "initial state" });
+  const { l1InitialCoef } = config.model;
+  const draw = jit(
+    () =>
+      initialState(
+        initialParameters(config),
+        hasL1Coefficient(config.model) ? { l1Coefficient: tf.fill([], l1InitialCoef) } : {},
+      ),
+    { name: "initial state" },
+  );
   await draw.prepare();
   return draw();
 }

@@ -4,13 +4,19 @@ import type { TrainingLosses } from "../models";
 import type { RoutingMetrics } from "./metrics";
 
 /** What of a step's losses is recorded beside the cross entropy: nothing where the mode assigns no tokens to experts. */
-export function routingMetrics({
-  objective,
-  auxiliary,
-  loads,
-}: TrainingLosses): Partial<Record<keyof RoutingMetrics, tf.Scalar>> {
+export function routingMetrics(
+  { objective, auxiliary, loads, activeExperts }: TrainingLosses,
+  l1Coefficient?: tf.Scalar,
+): Partial<Record<keyof RoutingMetrics, tf.Scalar>> {
   if (loads.length === 0) return {};
-  return { objective, ...auxiliary, maxViolation: meanMaxViolation(loads) };
+  return {
+    objective,
+    ...auxiliary,
+    maxViolation: meanMaxViolation(loads),
+    ...(activeExperts === undefined ? {} : { activeExperts }),
+    // The state's own goes on to the next step, which takes its memory.
+    ...(l1Coefficient === undefined ? {} : { l1Coefficient: tf.clone(l1Coefficient) }),
+  };
 }
 
 /** The mean over layers of `max_e load_e / (1 / E) - 1`. */

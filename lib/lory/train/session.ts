@@ -5,7 +5,7 @@ import { latestCheckpoint, loadCheckpoint, removeUnfinishedCheckpoints } from ".
 import { describeEnvironment } from "./environment";
 import type { StepMetrics } from "./metrics";
 import { MetricsLog, readMetrics } from "./metrics-log";
-import { freshState, modelObjective, parameterSpecs } from "./model-objective";
+import { freshState, hasL1Coefficient, modelObjective, parameterSpecs } from "./model-objective";
 import { finishedSummary, recordSession, type RunFiles, type RunIdentity } from "./run-directory";
 import { acquireRunLock, type RunLock } from "./run-lock";
 import { Training } from "./training";
@@ -78,7 +78,7 @@ async function restore(files: RunFiles, identity: RunIdentity): Promise<Omit<Ses
   const folder = await latestCheckpoint(files.checkpoints);
   const specs = parameterSpecs(config.model);
   const { state, progress } = folder
-    ? await loadCheckpoint(folder, specs)
+    ? await loadCheckpoint(folder, specs, hasL1Coefficient(config.model))
     : { state: await freshState(config), progress: { step: 0 } };
   const training = new Training(config, modelObjective(config.model, specs), state, progress.step);
   try {

@@ -1,14 +1,14 @@
 // Shapes: B batch, M = L + 1 context and the token after it.
 import * as tf from "@tensorflow/tfjs-core";
 import { jit, precision, type Precision } from "tfjs-backend-xla";
-import type { TrainingLosses } from "../models";
+import type { TrainingInputs, TrainingLosses } from "../models";
 import { adamW, clipScale, globalNorm, type StepScalars } from "./adamw";
 import type { RoutingMetrics } from "./metrics";
 import type { OptimizerConfig, RunConfig } from "./run-config";
 import { routingMetrics } from "./routing-metrics";
 
 /** All that training changes on the device, each list in the order of the model's parameters. */
-export interface TrainState {
+export interface TrainState extends Pick<TrainingInputs, "l1Coefficient"> {
   readonly params: tf.Tensor[];
   readonly m: tf.Tensor[];
   readonly v: tf.Tensor[];
@@ -17,9 +17,11 @@ export interface TrainState {
 /** What a model is trained by, as functions of the flat parameters. */
 export interface Objective {
   /** The losses of a batch. */
-  losses(params: tf.Tensor[], tokens_BM: tf.Tensor2D): TrainingLosses;
+  losses(params: tf.Tensor[], tokens_BM: tf.Tensor2D, inputs: TrainingInputs): TrainingLosses;
   /** The parameters after a step, with those that follow the experts' loads, and no gradient, moved. */
   balanced(params: tf.Tensor[], loads: TrainingLosses["loads"]): tf.Tensor[];
+  /** The coefficient of the L1 penalty after a step. */
+  adapted(l1Coefficient: tf.Scalar, losses: TrainingLosses): tf.Scalar;
 }
 
 /** What a step gives back; `gradNorm` is the global norm before clipping. */
@@ -34,14 +36,15 @@ export interface StepResult {
 /** The engine's policy for each precision of a run. */
 const POLICY = { f32: "default", bf16: "bf16" } as const satisfies Record<RunConfig["precision"], Precision>;
 
-/** A state at the start of training: the given parameters, and no momentum. */
-export function initialState(params: tf.Tensor[]): TrainState {
-  return { params, m: params.map((p) => tf.zerosLike(p)), v: params.map((p) => tf.zerosLike(p)) };
+/** A state at the start of training: the given parameters, no momentum, and what else it begins with. */
+export function initialState(params: tf.Tensor[], rest: Pick<TrainState, "l1Coefficient"> = {}): TrainState {
+  return { params, m: params.map((p) => tf.zerosLike(p)), v: params.map((p) => tf.zerosLike(p)), ...rest };
 }
 
 /**
  * The whole training step as one compiled program: losses, gradients, clipping by the global norm, AdamW, balancing of experts.
  * `runPrecision` is that of the loss's and the gradients' contractions; all else is f32.
+ * `uniform_YBE` are the numbers by which experts are dropped, for models that drop them.
  * The state that goes in is consumed: its memory holds the state that comes out.
  */
 export function trainStep(
@@ -49,8 +52,17 @@ export function trainStep(
   optimizer: OptimizerConfig,
   runPrecision: RunConfig["precision"] = "f32",
 ) {
-  const step = (state: TrainState, tokens_BM: tf.Tensor2D, scalars: StepScalars): StepResult => {
-    const { losses, grads } = precision(POLICY[runPrecision], () => lossesAndGrads(objective, state.params, tokens_BM));
+  const step = (
+    state: TrainState,
+    tokens_BM: tf.Tensor2D,
+    scalars: StepScalars,
+    uniform_YBE?: tf.Tensor3D,
+  ): StepResult => {
+    const { l1Coefficient } = state;
+    const inputs = { l1Coefficient, uniform_YBE };
+    const { losses, grads } = precision(POLICY[runPrecision], () =>
+      lossesAndGrads((params) => objective.losses(params, tokens_BM, inputs), state.params),
+    );
     const gradNorm = globalNorm(grads);
     const scale = clipScale(gradNorm, optimizer.clipNorm);
     const updated = state.params.map((param, i) =>
@@ -64,10 +76,11 @@ export function trainStep(
         ),
         m: updated.map(({ m }) => m),
         v: updated.map(({ v }) => v),
+        ...(l1Coefficient === undefined ? {} : { l1Coefficient: objective.adapted(l1Coefficient, losses) }),
       },
       lossNats: losses.lossNats,
       gradNorm,
-      routing: routingMetrics(losses),
+      routing: routingMetrics(losses, l1Coefficient),
     };
   };
   return jit(step, { donate: [0], name: "train step" });
@@ -75,14 +88,13 @@ export function trainStep(
 
 /** The losses, and the objective's gradient by each parameter. */
 function lossesAndGrads(
-  objective: Objective,
+  lossesOf: (params: tf.Tensor[]) => TrainingLosses,
   params: tf.Tensor[],
-  tokens_BM: tf.Tensor2D,
 ): { losses: TrainingLosses; grads: tf.Tensor[] } {
   // A gradient gives back one scalar: what else is computed on the way is kept through its tidying.
   const kept: TrainingLosses[] = [];
   const { value, grads } = tf.valueAndGrads((...at) => {
-    const losses = objective.losses(at, tokens_BM);
+    const losses = lossesOf(at);
     kept.push(mapTensors(losses, (tensor) => tf.keep(tf.clone(tensor))));
     return losses.objective;
   })(params);
@@ -93,7 +105,7 @@ function lossesAndGrads(
 }
 
 function mapTensors(
-  { objective, lossNats, auxiliary, loads }: TrainingLosses,
+  { objective, lossNats, auxiliary, loads, activeExperts }: TrainingLosses,
   map: <T extends tf.Tensor>(tensor: T) => T,
 ): TrainingLosses {
   return {
@@ -101,5 +113,6 @@ function mapTensors(
     lossNats: map(lossNats),
     auxiliary: Object.fromEntries(Object.entries(auxiliary).map(([name, loss]) => [name, map(loss)])),
     loads: loads.map((load_E) => map(load_E)),
+    ...(activeExperts === undefined ? {} : { activeExperts: map(activeExperts) }),
   };
 }

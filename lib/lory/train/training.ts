@@ -4,6 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { TrainBatch } from "../data";
 import { stepScalars } from "./adamw";
 import type { RoutingMetrics, StepMetrics } from "./metrics";
+import { dropoutNumbers } from "./model-objective";
 import { tokensPerStep, totalSteps, type RunConfig } from "./run-config";
 import { learningRateAt } from "./schedule";
 import { Throughput } from "./throughput";
@@ -133,16 +134,18 @@ export class Training {
     const step = this.#steps + 1;
     const tokens_BM = tf.tensor2d(tokens, [batchSize, model.contextLength + 1], "int32");
     const scalars = stepScalars(step, totalSteps(this.#config), optimizer);
+    const uniform_YBE = dropoutNumbers(this.#config, step);
     try {
       // Compiling before the first call, and not in it, leaves the event loop free.
-      if (!this.#isPrepared) await this.#step.prepare(this.#state, tokens_BM, scalars);
+      if (!this.#isPrepared) await this.#step.prepare(this.#state, tokens_BM, scalars, uniform_YBE);
       this.#isPrepared = true;
-      const { state, ...seen } = this.#step(this.#state, tokens_BM, scalars);
+      const { state, ...seen } = this.#step(this.#state, tokens_BM, scalars, uniform_YBE);
       this.#state = state;
       this.#steps = step;
       this.#inFlight.push({ step, epoch, ...seen });
     } finally {
       tf.dispose([tokens_BM, { ...scalars }]);
+      uniform_YBE?.dispose();
     }
   }
 

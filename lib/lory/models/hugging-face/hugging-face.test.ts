@@ -45,6 +45,10 @@ describe("a directory that was exported", () => {
     ["a dense first segment", { firstSegmentRule: "dense_expert" }],
     ["token choice with a bias", { routingMode: "token_choice", numExpertsPerTok: 1, routerBiasUpdateRate: 1e-3 }],
     ["expert choice", { routingMode: "expert_choice", expertChoiceUnit: "token", expertChoicePool: "sequence", capacityFactor: 1.5 }], // prettier-ignore
+    ["segments and tokens", { routingMode: "segment_and_token", numExpertsPerTok: 1, segmentShare: 0.3 }],
+    ["ReMoE", { routingMode: "remoe", l1InitialCoef: 1e-3, l1CoefMultiplier: 1.1 }],
+    ["a document pool", { routingMode: "document_pool", expertPoolSize: 3 }],
+    ["expert dropout", { routingMode: "whole_sequence", expertDropout: 0.1 }],
     ["token choice with losses", { routingMode: "token_choice", normTopkProb: false, routerAuxLossCoef: 0.01, routerZLossCoef: 0.001 }], // prettier-ignore
   ])("gives back the same weights and configuration: %s", async (_, keys) => {
     const config = tinyConfig(keys);

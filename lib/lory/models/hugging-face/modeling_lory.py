@@ -30,6 +30,8 @@ class LoryConfig(LlamaConfig):
         router_bias_update_rate=0,
         capacity_factor=1,
         expert_choice_unit="segment",
+        segment_share=0.5,
+        expert_pool_size=4,
         decoder_sparse_step=1,
         mlp_only_layers=(),
         **kwargs,
@@ -42,6 +44,8 @@ class LoryConfig(LlamaConfig):
         self.norm_topk_prob = norm_topk_prob
         self.capacity_factor = capacity_factor
         self.expert_choice_unit = expert_choice_unit
+        self.segment_share = segment_share
+        self.expert_pool_size = expert_pool_size
         self.router_bias_update_rate = router_bias_update_rate
         self.decoder_sparse_step = decoder_sparse_step
         self.mlp_only_layers = list(mlp_only_layers)
@@ -75,6 +79,8 @@ class LoryMLP(nn.Module):
         self.experts = SwiGLU((config.num_experts,), config.hidden_size, config.intermediate_size)
         if config.router_bias_update_rate > 0:
             self.router.e_score_correction_bias = nn.Parameter(torch.zeros(config.num_experts))
+        if config.routing_mode == "segment_and_token":
+            self.token_router = nn.Linear(config.hidden_size, config.num_experts, bias=False)
         if config.first_segment_rule == "learned_prior":
             self.prior = nn.Parameter(torch.zeros(config.num_experts))
         if config.first_segment_rule == "dense_expert":
@@ -88,6 +94,8 @@ class LoryMLP(nn.Module):
         if mode in TOKEN_MODES:
             self.routing_weights = TOKEN_MODES[mode](self, x_BLD)
             return self._expert_sum(x_BLD, self.routing_weights.repeat_interleave(self._unit(length), 1)[:, :length])
+        if mode == "segment_and_token":
+            return self._segment_and_token(x_BLD)
         if self.prompt_length is not None:
             self.routing_weights = self._prompt_weights(x_BLD)[:, None]
             return self._merged(x_BLD, self.routing_weights[:, 0])
@@ -132,7 +140,7 @@ class LoryMLP(nn.Module):
         if mode == "running_mean":
             befores = [torch.cat(segments[: k + 1], 1).mean(1) for k in range(len(segments) - 1)]
             later = [self._probabilities(mean_BD) for mean_BD in befores]
-        elif mode in ("causal_segment", "expert_choice"):
+        elif mode in ("causal_segment", "expert_choice", "segment_and_token"):
             later = own[:-1]
         else:
             raise ValueError(f"routing_mode is {mode!r}, which this model does not know")
@@ -153,15 +161,59 @@ class LoryMLP(nn.Module):
     def _token_choice(self, x_BLD):
         """Routing weights [B, L, E] of each token, 0 but for the experts that it chooses."""
         self._refuse_prompt()
-        logits_BLE = self.router(x_BLD).float()
+        return self._chosen_weights(self.router(x_BLD).float()).to(x_BLD.dtype)
+
+    def _chosen_weights(self, logits_BLE):
         probs_BLE = logits_BLE.softmax(-1)
         bias_E = getattr(self.router, "e_score_correction_bias", None)
-        chosen_BLK = self._highest(logits_BLE if bias_E is None else probs_BLE + bias_E, self.config.num_experts_per_tok)
+        scores_BLE = logits_BLE
+        if bias_E is not None:
+            scores_BLE = (probs_BLE + bias_E).masked_fill(logits_BLE == float("-inf"), float("-inf"))
+        chosen_BLK = self._highest(scores_BLE, self.config.num_experts_per_tok)
         if self.config.norm_topk_prob:
             weights_BLK = logits_BLE.gather(-1, chosen_BLK).softmax(-1)
         else:
             weights_BLK = probs_BLE.gather(-1, chosen_BLK)
-        return torch.zeros_like(probs_BLE).scatter(-1, chosen_BLK, weights_BLK).to(x_BLD.dtype)
+        return torch.zeros_like(probs_BLE).scatter(-1, chosen_BLK, weights_BLK)
+
+    def _document_pool(self, x_BLD):
+        """As in token choice, among the experts to which the segments before gave the highest probabilities."""
+        self._refuse_prompt()
+        logits_BLE = self.router(x_BLD).float()
+        segments = list(logits_BLE.split(self.config.segment_length, dim=1))
+        before_BE = torch.zeros_like(logits_BLE[:, 0])
+        pooled = segments[:1]
+        for earlier, segment in zip(segments, segments[1:]):
+            before_BE = before_BE + earlier.softmax(-1).sum(1)
+            pool_BP = self._highest(before_BE, self.config.expert_pool_size)
+            outside_BE = torch.ones_like(before_BE).scatter(-1, pool_BP, 0.0).bool()
+            pooled.append(segment.masked_fill(outside_BE[:, None], float("-inf")))
+        return self._chosen_weights(torch.cat(pooled, 1)).to(x_BLD.dtype)
+
+    def _remoe(self, x_BLD):
+        """The positive part of each logit."""
+        self._refuse_prompt()
+        return functional.relu(self.router(x_BLD))
+
+    def _segment_and_token(self, x_BLD):
+        """The first hidden units of the experts merged by segments, the others those of the expert that each token chooses."""
+        length = x_BLD.shape[1]
+        bank = self._bank()
+        ffn = bank[0].shape[1]
+        # Halves are rounded up, as in JavaScript.
+        width = min(ffn - 1, max(1, int(self.config.segment_share * ffn + 0.5)))
+        merged = (bank[0][:, :width], bank[1][:, :width], bank[2][:, :, :width])
+        rest = (bank[0][:, width:], bank[1][:, width:], bank[2][:, :, width:])
+        if self.prompt_length is not None:
+            segments, weights = [x_BLD], [self._prompt_weights(x_BLD)]
+        else:
+            segments = list(x_BLD.split(self.config.segment_length, dim=1))
+            weights = self._segment_weights(segments)
+        outputs = [self._merged(segment, weights_BE, merged) for segment, weights_BE in zip(segments, weights)]
+        segment_BLE = torch.cat([w[:, None].expand(-1, s.shape[1], -1) for s, w in zip(segments, weights)], 1)
+        token_BLE = self._chosen_weights(self.token_router(x_BLD).float()).to(x_BLD.dtype)
+        self.routing_weights = (width * segment_BLE + (ffn - width) * token_BLE) / ffn
+        return torch.cat(outputs, 1) + self._expert_sum(x_BLD, token_BLE, rest)
 
     def _expert_choice(self, x_BLD):
         """Routing weights [B, N, E] of each segment or token, 0 but for the experts of its highest scores: expert choice at inference."""
@@ -181,15 +233,18 @@ class LoryMLP(nn.Module):
         """Where the highest scores are; equal ones in order of index, which topk does not promise."""
         return torch.sort(scores, dim=-1, descending=True, stable=True).indices[..., :count]
 
-    def _expert_sum(self, x_BLD, weights_BLE):
+    def _bank(self):
+        return self.experts.gate_proj.weight, self.experts.up_proj.weight, self.experts.down_proj.weight
+
+    def _expert_sum(self, x_BLD, weights_BLE, bank=None):
         """Every expert's output on every token, by weight: simple, not sparse."""
-        bank = (self.experts.gate_proj.weight, self.experts.up_proj.weight, self.experts.down_proj.weight)
+        bank = bank or self._bank()
         outputs = [self._swiglu(x_BLD, *(matrices[e] for matrices in bank)) for e in range(len(bank[0]))]
         return sum(y_BLD * weights_BLE[..., e, None] for e, y_BLD in enumerate(outputs))
 
-    def _merged(self, x_BTD, weights_BE):
-        bank = (self.experts.gate_proj.weight, self.experts.up_proj.weight, self.experts.down_proj.weight)
-        return self._swiglu(x_BTD, *(torch.einsum("be,eoi->boi", weights_BE, matrices) for matrices in bank))
+    def _merged(self, x_BTD, weights_BE, bank=None):
+        merges = (torch.einsum("be,eoi->boi", weights_BE, matrices) for matrices in bank or self._bank())
+        return self._swiglu(x_BTD, *merges)
 
     @staticmethod
     def _swiglu(x_BTD, gate_BFD, up_BFD, down_BDF):
@@ -198,7 +253,12 @@ class LoryMLP(nn.Module):
 
 
 # Modes whose experts are not merged: their routing weights.
-TOKEN_MODES = {"token_choice": LoryMLP._token_choice, "expert_choice": LoryMLP._expert_choice}
+TOKEN_MODES = {
+    "token_choice": LoryMLP._token_choice,
+    "expert_choice": LoryMLP._expert_choice,
+    "remoe": LoryMLP._remoe,
+    "document_pool": LoryMLP._document_pool,
+}
 
 
 class LoryForCausalLM(LlamaForCausalLM):

@@ -98,6 +98,17 @@ describe.skipIf(!existsSync(python))("transformers", () => {
     { routingMode: "token_choice" },
     { routingMode: "token_choice", numExpertsPerTok: 1, normTopkProb: false },
     { routingMode: "expert_choice", segmentLength: 3 },
+    { routingMode: "remoe" },
+    { routingMode: "document_pool", numExperts: 5, expertPoolSize: 3, segmentLength: 3 },
+    {
+      routingMode: "document_pool",
+      expertPoolSize: 2,
+      numExpertsPerTok: 1,
+      normTopkProb: false,
+      routerBiasUpdateRate: 1e-3,
+    },
+    { routingMode: "segment_and_token", numExpertsPerTok: 1, normTopkProb: false },
+    { routingMode: "segment_and_token", numExpertsPerTok: 1, segmentShare: 0.8, firstSegmentRule: "learned_prior" },
     { routingMode: "expert_choice", capacityFactor: 2, firstSegmentRule: "learned_prior" },
     { routingMode: "expert_choice", expertChoiceUnit: "token" },
     { routingMode: "token_choice", numExperts: 5, numExpertsPerTok: 3, routerBiasUpdateRate: 1e-3 },
@@ -112,17 +123,18 @@ describe.skipIf(!existsSync(python))("transformers", () => {
     ours.routing.forEach((weights_BNE, y) => expectClose(answer.routing[y], weights_BNE, CLOSE));
   });
 
-  it.each<Partial<ModelConfig>>([{}, { routingMode: "expert_choice" }])(
-    "runs a model routed by its prompts: %j",
-    async (keys) => {
-      const config = tinyConfig(keys);
-      const params = randomParams(config, 37);
-      const tokens = randomTokens(config, 3, 9, 38);
-      const answer = await askTransformers(params, config, tokens, [4, 9, 1]);
-      const promptLength_B = tf.tensor1d([4, 9, 1], "int32");
-      const ours = compiledPromptForward(params, tokenTensor(tokens), promptLength_B, config);
-      expectClose(answer.logits, ours.logits_BLV, CLOSE);
-      ours.routing.forEach((weights_B1E, y) => expectClose(answer.routing[y], weights_B1E, CLOSE));
-    },
-  );
+  it.each<Partial<ModelConfig>>([
+    {},
+    { routingMode: "expert_choice" },
+    { routingMode: "segment_and_token", numExpertsPerTok: 1 },
+  ])("runs a model routed by its prompts: %j", async (keys) => {
+    const config = tinyConfig(keys);
+    const params = randomParams(config, 37);
+    const tokens = randomTokens(config, 3, 9, 38);
+    const answer = await askTransformers(params, config, tokens, [4, 9, 1]);
+    const promptLength_B = tf.tensor1d([4, 9, 1], "int32");
+    const ours = compiledPromptForward(params, tokenTensor(tokens), promptLength_B, config);
+    expectClose(answer.logits, ours.logits_BLV, CLOSE);
+    ours.routing.forEach((weights_B1E, y) => expectClose(answer.routing[y], weights_B1E, CLOSE));
+  });
 });

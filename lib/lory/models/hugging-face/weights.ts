@@ -26,7 +26,7 @@ export interface WeightRow {
 /**
  * All weights of a model with their names in a Hugging Face checkpoint: LLaMA's, the experts stacked as
  * `mlp.experts.{gate,up,down}_proj.weight` [E, out, in], the router `mlp.router.weight` [E, D], its bias of balancing
- * `mlp.router.e_score_correction_bias` (DeepSeek's name); segment 1's own FFN `mlp.first.*`, its learned prior `mlp.prior`.
+ * `mlp.router.e_score_correction_bias` (DeepSeek's name), a router of tokens beside that of segments `mlp.token_router.weight`; segment 1's own FFN `mlp.first.*`, its learned prior `mlp.prior`.
  */
 export function weightTable(config: ModelConfig): WeightRow[] {
   const { vocabSize: V, dModel: D, dFfn: F, numExperts: E, numLayers, firstSegmentRule } = config;
@@ -62,6 +62,9 @@ export function weightTable(config: ModelConfig): WeightRow[] {
     if (firstSegmentRule === "learned_prior") rows.push(same(`${ours}.prior_E`, `${mlp}.prior`, E));
     if (firstSegmentRule === "dense_expert") {
       rows.push(...swiglu(`${mlp}.first`, `${ours}.firstGateUp_DG`, `${ours}.firstDown_FD`));
+    }
+    if (config.routingMode === "segment_and_token") {
+      rows.push(matrix(`${ours}.tokenRouter_DE`, [], D, [[`${mlp}.token_router.weight`, E]]));
     }
     if (config.routerBiasUpdateRate > 0) {
       rows.push(same(`${ours}.bias_E`, `${mlp}.router.e_score_correction_bias`, E));

@@ -1,9 +1,12 @@
 import type { RoutingMode } from "../../moe";
 import type { ModelConfig } from "../config";
 import type { Row } from "./arithmetic";
+import { documentPoolLayer } from "./document-pool";
 import { expertChoiceLayer } from "./expert-choice";
 import type { ReferenceOptions } from "./forward";
 import { mergedLayer } from "./merged";
+import { remoeLayer } from "./remoe";
+import { segmentAndTokenLayer } from "./segment-and-token";
 import { tokenChoiceLayer } from "./token-choice";
 
 /** What a layer of experts reads beside its input. */
@@ -32,6 +35,9 @@ const LAYERS = {
   whole_sequence: mergedLayer,
   token_choice: tokenChoiceLayer,
   expert_choice: expertChoiceLayer,
+  remoe: remoeLayer,
+  segment_and_token: segmentAndTokenLayer,
+  document_pool: documentPoolLayer,
 } satisfies Record<RoutingMode, Layer>;
 
 /** A layer of experts on the normed input of all rows. */

@@ -126,11 +126,12 @@ export function referenceObjective(
     isTraining: true,
     decisions,
   });
-  const { loadBalancing = 0, routerZ = 0 } = auxiliary;
+  const { loadBalancing = 0, routerZ = 0, activationL1 = 0 } = auxiliary;
   return (
     meanCrossEntropy(logits_BLV, tokens_BM) +
     config.routerAuxLossCoef * loadBalancing +
-    config.routerZLossCoef * routerZ
+    config.routerZLossCoef * routerZ +
+    config.l1InitialCoef * activationL1
   );
 }
 

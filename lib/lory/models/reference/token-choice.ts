@@ -2,17 +2,23 @@
 import { add, highest, softmax, sum, swiglu, times, type Row } from "./arithmetic";
 import type { ExpertLayerOutput, LayerContext } from "./experts";
 
-/** A layer in which each token passes the experts that it chooses. */
-export function tokenChoiceLayer(h_BLD: readonly (readonly Row[])[], context: LayerContext): ExpertLayerOutput {
+/** A layer in which each token passes the experts that it chooses, among all or those that it `may` have. */
+export function tokenChoiceLayer(
+  h_BLD: readonly (readonly Row[])[],
+  context: LayerContext,
+  may?: (row: number, token: number) => readonly number[],
+): ExpertLayerOutput {
   const { of, config, decide } = context;
   const { numExperts: E, numExpertsPerTok: K } = config;
   const router = { values: of("router_DE"), columns: E };
-  const logits_BLE = h_BLD.map((h_LD) => h_LD.map((h_D) => times(h_D, router)));
+  const among = (values_E: Row, b: number, l: number): Row =>
+    may === undefined ? values_E : values_E.map((value, e) => (may(b, l).includes(e) ? value : -Infinity));
+  const logits_BLE = h_BLD.map((h_LD, b) => h_LD.map((h_D, l) => among(times(h_D, router), b, l)));
   const chosen_BLK = logits_BLE.map((logits_LE, b) =>
     logits_LE.map((logits_E, l) =>
       decide(`experts of token ${l} of row ${b}`, () => {
         const isBiased = config.routerBiasUpdateRate > 0;
-        return highest(isBiased ? add(softmax(logits_E), [...of("bias_E")]) : logits_E, K);
+        return highest(isBiased ? among(add(softmax(logits_E), [...of("bias_E")]), b, l) : logits_E, K);
       }),
     ),
   );

@@ -1,0 +1,52 @@
+// Shapes: B batch, L context, N segments, T tokens a segment, P experts a pool, X = B L tokens, E experts, D model.
+import * as tf from "@tensorflow/tfjs-core";
+import { withGradient } from "../nn";
+import type { RouterReport } from "./auxiliary";
+import { routerProbabilities } from "./router";
+import type { RoutingConfig } from "./routing-config";
+import { joinSegments, repeatForTokens, segmentation, splitSegments } from "./segments";
+import { selectHighest } from "./selection";
+import { tokenChoiceFfn, type SparseOutput, type TokenChoiceConfig, type TokenChoiceParams } from "./token-choice";
+
+/** What a logit outside of the pool is lowered by: its softmax is 0 exactly. */
+const OUTSIDE = -1e9;
+
+/**
+ * Token choice from a document's pool of experts (EMO, arXiv 2605.06663, made causal): the tokens of a segment choose among the P experts that the text before
+ * it gave the highest probabilities, summed over its tokens; those of segment 1 among all. The original's pool comes from the whole
+ * document, so that tokens are trained with what they are to predict. Probabilities are those among the experts of the pool.
+ */
+export function documentPoolFfn(
+  params: TokenChoiceParams,
+  x_BLD: tf.Tensor3D,
+  config: TokenChoiceConfig & Pick<RoutingConfig, "segmentLength" | "expertPoolSize">,
+): SparseOutput & { report: RouterReport } {
+  return tf.tidy(() => {
+    const probs_BLE = routerProbabilities(params.router_DE, x_BLD) as tf.Tensor3D;
+    const lowering_BLE = poolLowering(probs_BLE, config.segmentLength, config.expertPoolSize);
+    return tokenChoiceFfn(params, x_BLD, config, tf.reshape(lowering_BLE, [-1, probs_BLE.shape[2]]));
+  });
+}
+
+/** 0 for the experts of each token's pool, `OUTSIDE` for the others, [B, L, E]; a constant to gradients. */
+function poolLowering(probs_BLE: tf.Tensor3D, segmentLength: number, poolSize: number): tf.Tensor3D {
+  const [batch, length, numExperts] = probs_BLE.shape;
+  const cut = segmentation(length, segmentLength);
+  return withGradient<tf.Tensor3D>(
+    [probs_BLE],
+    ([probs], save) => {
+      save([probs]);
+      const perSegment_BNE = tf.sum(splitSegments(probs as tf.Tensor3D, cut), 2);
+      const before_BNE = tf.cumsum(perSegment_BNE, 1, true);
+      const chosen = selectHighest(tf.reshape(before_BNE, [batch * cut.count, numExperts]), poolSize);
+      const pool_BNE: tf.Tensor3D = tf.reshape(tf.sum(chosen, 1), [batch, cut.count, numExperts]);
+      const isFirst_1N1 = tf.reshape(
+        tf.cast(tf.equal(tf.range(0, cut.count, 1, "int32"), tf.scalar(0, "int32")), "float32"),
+        [1, -1, 1],
+      );
+      const inPool_BNE = tf.maximum<tf.Tensor3D>(pool_BNE, isFirst_1N1);
+      return joinSegments(repeatForTokens(tf.mul(tf.sub(1, inPool_BNE), OUTSIDE), cut), length);
+    },
+    (_, [probs]) => [tf.zerosLike(probs)],
+  );
+}

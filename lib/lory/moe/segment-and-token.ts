@@ -1,0 +1,67 @@
+// Shapes: B batch, L context, N segments, E experts, D model, F ffn, G = 2 F packed gate and up, H hidden units of a part.
+import * as tf from "@tensorflow/tfjs-core";
+import type { RouterReport } from "./auxiliary";
+import { loryFfn, type Routing } from "./lory-ffn";
+import type { ExpertParams } from "./merge";
+import type { RoutingConfig } from "./routing-config";
+import type { SegmentRouterParams } from "./segment-routing";
+import { joinSegments, repeatForTokens, segmentation } from "./segments";
+import { tokenChoiceFfn, type SparseOutput, type TokenChoiceConfig } from "./token-choice";
+
+/** A bank with a router of segments, and one of tokens [D, E] beside it. */
+export type SegmentAndTokenParams = ExpertParams &
+  SegmentRouterParams & { tokenRouter_DE?: tf.Tensor; bias_E?: tf.Tensor };
+
+/** Hidden units of each expert, of F, that are merged by segments: F times the share, rounded, but one at least in both parts. */
+export function segmentWidth(segmentShare: number, dFfn: number): number {
+  return Math.min(dFfn - 1, Math.max(1, Math.round(segmentShare * dFfn)));
+}
+
+/**
+ * Both kinds of routing in one layer: the first `segmentWidth` hidden units of every expert are merged for each segment, as in Lory; of the others each token
+ * passes those of the one expert that it chooses, and the outputs are added up. The bank is that of the other modes, and a token passes F hidden units, as in the
+ * dense model: those of the merge and those of its own expert.
+ *
+ * The routing weights are the mean of both kinds by hidden units.
+ *
+ * @param routing of the segments
+ * @throws Error if the router of tokens is missing
+ */
+export function segmentAndTokenFfn(
+  params: SegmentAndTokenParams,
+  x_BLD: tf.Tensor3D,
+  config: TokenChoiceConfig & Pick<RoutingConfig, "segmentLength" | "segmentShare">,
+  routing: Routing,
+): SparseOutput & { report: RouterReport } {
+  const { tokenRouter_DE } = params;
+  if (tokenRouter_DE === undefined)
+    throw new Error('routingMode "segment_and_token" needs the parameter tokenRouter_DE');
+  return tf.tidy(() => {
+    const length = x_BLD.shape[1];
+    const dFfn = params.down_EFD.shape[1]!;
+    const merged = segmentWidth(config.segmentShare, dFfn);
+    const { router_DE, prior_E, bias_E } = params;
+    const ofSegments = { ...hiddenUnits(params, 0, merged), router_DE, prior_E };
+    const ofTokens = { ...hiddenUnits(params, merged, dFfn), router_DE: tokenRouter_DE, bias_E };
+    const bySegment = loryFfn(ofSegments, x_BLD, config.segmentLength, routing);
+    const byToken = tokenChoiceFfn(ofTokens, x_BLD, config);
+    const cut = segmentation(length, routing.mode === "prompt" ? length : config.segmentLength);
+    const segments_BLE = joinSegments(repeatForTokens(bySegment.weights_BNE, cut), length);
+    const share = merged / dFfn;
+    return {
+      y_BLD: tf.add(bySegment.y_BLD, byToken.y_BLD),
+      weights_BNE: tf.add(tf.mul(segments_BLE, share), tf.mul(byToken.weights_BNE, 1 - share)),
+      report: byToken.report,
+    };
+  });
+}
+
+/** The hidden units `from` to `to - 1` of every expert, [E, D, 2 H] and [E, H, D]. */
+function hiddenUnits({ gateUp_EDG, down_EFD }: ExpertParams, from: number, to: number): ExpertParams {
+  const dFfn = down_EFD.shape[1]!;
+  const columns = (start: number): tf.Tensor => tf.slice(gateUp_EDG, [0, 0, start], [-1, -1, to - from]);
+  return {
+    gateUp_EDG: tf.concat([columns(from), columns(dFfn + from)], 2),
+    down_EFD: tf.slice(down_EFD, [0, from, 0], [-1, to - from, -1]),
+  };
+}
