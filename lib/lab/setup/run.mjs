@@ -20,6 +20,7 @@ const COMMANDS = {
   lab: { load: () => import("./commands/lab.mjs"), needs: { keepOldBuild: true } },
   check: { load: () => import("./commands/check.mjs"), needs: { build: false } },
   bench: { load: () => import("./commands/bench.mjs"), needs: {} },
+  golden: { load: () => import("./commands/golden.mjs"), needs: {} },
   data: { load: () => import("./commands/data.mjs"), needs: {} },
   docs: { load: () => import("./commands/docs.mjs"), needs: undefined },
   doctor: { load: () => import("./commands/doctor.mjs"), needs: undefined },

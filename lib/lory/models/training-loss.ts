@@ -14,7 +14,7 @@ export type TrainingLosses = {
   lossNats: tf.Scalar;
   /** Each auxiliary loss that the mode has, before its coefficient: the mean over layers. */
   auxiliary: Partial<Record<AuxiliaryLoss, tf.Scalar>>;
-  /** Each expert's share of the assignments, without gradient, by layer with experts, in the modes that assign. */
+  /** How many tokens are assigned to each expert, without gradient, by layer with experts, in the modes that assign. */
   loads: tf.Tensor1D[];
   /** Experts that a token had, without gradient, where their number is not fixed: the mean over tokens and layers. */
   activeExperts?: tf.Scalar;
@@ -63,7 +63,7 @@ export function trainingLosses(
     }
     const active = reports.flatMap(({ activeExperts }) => activeExperts ?? []);
     const activeExperts =
-      active.length === 0 ? {} : { activeExperts: tf.mul<tf.Scalar>(tf.addN(active), 1 / active.length) };
+      active.length === 0 ? {} : { activeExperts: tf.div<tf.Scalar>(tf.addN(active), active.length) };
     return { objective, lossNats, auxiliary, loads: reports.map(({ load_E }) => load_E), ...activeExperts };
   });
 }

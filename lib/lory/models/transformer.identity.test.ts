@@ -113,13 +113,17 @@ test("with two segments and more, every router has a gradient", () => {
   }
 });
 
+// TensorFlow's products round a row by its place among others, which later tokens can move where tokens go to experts.
+const roundingOf = (): number => (tf.getBackend() === "tensorflow" ? 5e-6 : 0);
+
 /** For each position of the first row: whether its logits change when the token at `position` does. */
 function changed(params: Params, config: ModelConfig, position: number): boolean[] {
   const other = tokens_BL.map((row) => [...row]);
   other[0][position] = (other[0][position] + 1) % config.vocabSize;
   const [before, after] = [tokens_BL, other].map((tokens) => logits(params, tokens, config).arraySync());
+  const rounding = roundingOf();
   const differs = before.map((row_LV, b) =>
-    row_LV.map((row_V, l) => row_V.some((value, v) => value !== after[b][l][v])),
+    row_LV.map((row_V, l) => row_V.some((value, v) => Math.abs(value - after[b][l][v]) > rounding)),
   );
   expect(differs.slice(1).flat()).not.toContain(true);
   return differs[0];
@@ -232,7 +236,8 @@ test("a document's pool holds the experts that the text before favoured: those o
   // With a pool of one, all tokens of a segment have the same expert.
   for (const start of [4, 8]) {
     for (const weights_LE of weights_BLE) {
-      for (const weights_E of weights_LE.slice(start, start + 4)) expect(weights_E).toEqual(weights_LE[start]);
+      const experts = weights_LE.map((weights_E) => weights_E.indexOf(Math.max(...weights_E)));
+      expect(new Set(experts.slice(start, start + 4)).size).toBe(1);
     }
   }
 });

@@ -9,7 +9,7 @@ export type AuxiliaryLoss = (typeof AUXILIARY_LOSSES)[number];
 
 /** What a layer's router did in a pass of training. */
 export type RouterReport = {
-  /** Each expert's share of all assignments of tokens to experts, [E], without gradient: they sum to 1. */
+  /** How many tokens are assigned to each expert, [E], without gradient. */
   load_E: tf.Tensor1D;
   /** Experts that a token had on average, without gradient, where their number is not fixed. */
   activeExperts?: tf.Scalar;
@@ -51,10 +51,9 @@ export function routerZLoss(logits_XE: tf.Tensor2D): tf.Scalar {
   });
 }
 
-/** Each expert's share of the assignments, [E]. */
-export function loadShares(chosen_XKE: tf.Tensor3D): tf.Tensor1D {
-  const [tokens, perToken] = chosen_XKE.shape;
-  return tf.tidy(() => tf.mul(tf.sum<tf.Tensor1D>(chosen_XKE, [0, 1]), 1 / (tokens * perToken)));
+/** Each expert's load as a multiple of the even one, [E]. */
+export function relativeLoad(load_E: tf.Tensor1D): tf.Tensor1D {
+  return tf.tidy(() => tf.div(tf.mul(load_E, load_E.shape[0]), tf.maximum(tf.sum(load_E), 1)));
 }
 
 /**
@@ -62,5 +61,7 @@ export function loadShares(chosen_XKE: tf.Tensor3D): tf.Tensor1D {
  * those with more are lowered, by `rate` a step.
  */
 export function balancedBias(bias_E: tf.Tensor, load_E: tf.Tensor1D, rate: number): tf.Tensor {
-  return tf.tidy(() => tf.add(bias_E, tf.mul(tf.sign(tf.sub(1 / load_E.shape[0], load_E)), rate)));
+  // Loads are whole numbers: an even one is told from its neighbours exactly.
+  const missing_E = (): tf.Tensor => tf.sub(tf.sum(load_E), tf.mul(load_E, load_E.shape[0]));
+  return tf.tidy(() => tf.add(bias_E, tf.mul(tf.sign(missing_E()), rate)));
 }

@@ -51,8 +51,8 @@ function gateReport(gates_XE: tf.Tensor2D, perToken: number): RouterReport {
   const factor_E = tf.mul(active_E, numExperts / (perToken * tokens));
   const total = tf.sum<tf.Scalar>(active_E);
   return {
-    load_E: tf.div(active_E, tf.maximum(total, 1)),
-    activeExperts: tf.mul<tf.Scalar>(total, 1 / tokens),
+    load_E: active_E,
+    activeExperts: tf.div<tf.Scalar>(total, tokens),
     losses: { activationL1: tf.mul<tf.Scalar>(tf.sum(tf.mul(gates_XE, factor_E)), 1 / tokens) },
   };
 }

@@ -1,7 +1,7 @@
 // Shapes: B batch, L context, X = B L tokens, K experts a token, E experts, D model.
 import * as tf from "@tensorflow/tfjs-core";
 import { linear } from "../nn";
-import { loadBalancingLoss, loadShares, routerZLoss, type RouterReport } from "./auxiliary";
+import { loadBalancingLoss, routerZLoss, type RouterReport } from "./auxiliary";
 import { sparseExperts } from "./dispatch";
 import type { ExpertParams } from "./merge";
 import type { RoutingConfig } from "./routing-config";
@@ -47,7 +47,7 @@ export function tokenChoiceFfn(
       y_BLD: tf.reshape(y_XD, x_BLD.shape),
       weights_BNE: tf.reshape(weights_XE, [batch, length, -1]),
       report: {
-        load_E: loadShares(chosen_XKE),
+        load_E: tf.sum<tf.Tensor1D>(chosen_XKE, [0, 1]),
         losses: {
           loadBalancing: loadBalancingLoss(chosen_XKE, probs_XE, batch, config.loadBalancingScope),
           routerZ: routerZLoss(logits_XE),

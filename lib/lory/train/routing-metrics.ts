@@ -1,6 +1,7 @@
 // Shapes: E experts.
 import * as tf from "@tensorflow/tfjs-core";
 import type { TrainingLosses } from "../models";
+import { relativeLoad } from "../moe";
 import type { RoutingMetrics } from "./metrics";
 
 /** What of a step's losses is recorded beside the cross entropy: nothing where the mode assigns no tokens to experts. */
@@ -19,10 +20,10 @@ export function routingMetrics(
   };
 }
 
-/** The mean over layers of `max_e load_e / (1 / E) - 1`. */
+/** The mean over layers of `max_e load_e / mean load - 1`. */
 function meanMaxViolation(loads: readonly tf.Tensor1D[]): tf.Scalar {
   return tf.tidy(() => {
-    const violations = loads.map((load_E) => tf.sub(tf.mul(tf.max(load_E), load_E.shape[0]), 1));
+    const violations = loads.map((load_E) => tf.sub(tf.max(relativeLoad(load_E)), 1));
     return tf.mul<tf.Scalar>(tf.addN(violations), 1 / loads.length);
   });
 }

@@ -1,0 +1,25 @@
+import { readFileSync } from "node:fs";
+import { expectClose } from "tfjs-backend-xla/testing";
+import { beforeAll, expect, test } from "vitest";
+import { useTestBackend } from "../testing";
+import { GOLDEN_FILE, GOLDEN_RUNS, trainGolden, type GoldenLosses } from "./testing/golden-runs";
+
+// The file has five decimals. Another machine, or backend, sums in another order: a rounding of 6e-8 grows over eight steps of Adam.
+const TOLERANCE = { rtol: 1e-4, atol: 0 };
+
+const golden = JSON.parse(readFileSync(GOLDEN_FILE, "utf8")) as GoldenLosses;
+
+beforeAll(useTestBackend);
+
+test("every mode has its run in the file, and nothing else has", () => {
+  expect(Object.keys(golden)).toEqual(Object.keys(GOLDEN_RUNS));
+});
+
+test.each(Object.entries(GOLDEN_RUNS))("the losses of a tiny run are the kept ones: %s", async (name, model) => {
+  expectClose(await trainGolden(model), [...golden[name]], TOLERANCE);
+});
+
+test("the runs are not all alike", () => {
+  const last = Object.values(golden).map((losses) => losses[losses.length - 1]);
+  expect(new Set(last.map((loss) => loss.toFixed(4))).size).toBe(last.length);
+});
