@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Tokenizer } from "../data";
 import { forward, type ModelConfig, type Params } from "../models";
+import { routesPrompts, type Pass } from "../moe";
 import { randomParams, tinyConfig, useTestBackend } from "../testing";
 import { generate, type GenerateOptions, type StopReason } from "./generate";
 
@@ -49,8 +50,10 @@ async function naive(prompt: string, tokens: number, model: ModelConfig, seed: n
   const promptLength = ids.length;
   const nextId = (): number =>
     tf.tidy(() => {
-      const routing = { kind: "prompt", promptLength_B: tf.tensor1d([promptLength], "int32") } as const;
-      const { logits_BLV } = forward(weights, tf.tensor2d(ids, [1, ids.length], "int32"), model, routing);
+      const pass: Pass = routesPrompts(model)
+        ? { kind: "prompt", promptLength_B: tf.tensor1d([promptLength], "int32") }
+        : { kind: "evaluation" };
+      const { logits_BLV } = forward(weights, tf.tensor2d(ids, [1, ids.length], "int32"), model, pass);
       return tf.argMax(tf.reshape(tf.slice(logits_BLV, [0, ids.length - 1, 0]), [-1])).dataSync()[0];
     });
   for (let id = nextId(); id !== tokenizer.endOfDocument && ids.length < promptLength + tokens; id = nextId())
@@ -77,6 +80,27 @@ describe("generation", () => {
     );
     expect(text).toBe(await naive("abc", 3, dense, 6));
   });
+
+  it.each<Partial<ModelConfig>>([
+    { routingMode: "token_choice" },
+    { routingMode: "document_pool", expertPoolSize: 2 },
+    { routingMode: "remoe" },
+    { routingMode: "expert_choice" },
+    { routingMode: "expert_choice", expertChoiceUnit: "token" },
+    { routingMode: "segment_and_token", numExpertsPerTok: 1 },
+  ])(
+    "of a model whose experts are not merged is the naive loop too, its segments routed by the prompt: %j",
+    async (keys) => {
+      const sparse = tinyConfig({ vocabSize: tokenizer.vocabSize, contextLength: 16, ...keys });
+      const weights = randomParams(sparse, 8);
+      const { text } = await generated(
+        "abc",
+        { temperature: 0, maxNewTokens: 4 },
+        { params: weights, config: sparse, tokenizer },
+      );
+      expect(text).toBe(await naive("abc", 4, sparse, 8));
+    },
+  );
 
   it("is the same for the same seed, and another for another", async () => {
     const drawn = async (seed: number): Promise<string> =>

@@ -143,6 +143,20 @@ describe("routing by domain", () => {
     }
   });
 
+  it("counts each token by itself where tokens are routed", async () => {
+    const chosen = { ...config, routingMode: "token_choice", numExpertsPerTok: 1 } as const;
+    const { weights } = await routingByDomain(params, chosen, corpus, { batchSize: 2, maxWindows: 3 });
+    for (const weights_E of weights.flat()) {
+      expectClose(
+        weights_E.reduce((sum, w) => sum + w),
+        1,
+        TOLERANCE,
+      );
+      // Of 3 windows of 11 tokens, each token has one expert.
+      for (const weight of weights_E) expectClose(weight * 33, Math.round(weight * 33), { rtol: 0, atol: 1e-4 });
+    }
+  });
+
   it("is refused for a dense model", async () => {
     const dense = tinyConfig({ vocabSize: TINY_VOCABULARY, numExperts: 0 });
     await expect(routingByDomain(randomParams(dense, 1), dense, corpus)).rejects.toThrow(/dense .* no routing weights/);

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import * as tf from "@tensorflow/tfjs-core";
 import { expectClose } from "tfjs-backend-xla/testing";
 import { beforeAll, expect, test } from "vitest";
 import { useTestBackend } from "../testing";
@@ -16,7 +17,9 @@ test("every mode has its run in the file, and nothing else has", () => {
 });
 
 test.each(Object.entries(GOLDEN_RUNS))("the losses of a tiny run are the kept ones: %s", async (name, model) => {
+  const before = tf.memory().numTensors;
   expectClose(await trainGolden(model), [...golden[name]], TOLERANCE);
+  expect(tf.memory().numTensors).toBe(before);
 });
 
 test("the runs are not all alike", () => {
