@@ -1,5 +1,6 @@
 // Shapes: F ffn, G = 2 F packed gate and up.
 import * as tf from "@tensorflow/tfjs-core";
+import { materialize } from "tfjs-backend-xla";
 import { withGradient } from "./with-gradient";
 
 /**
@@ -20,7 +21,8 @@ export function swiglu<T extends tf.Tensor>(gateUp_G: T): T {
     },
     // silu'(g) = s (1 + g (1 - s)) = s + silu(g) (1 - s)
     (dy, [gateUp]) => {
-      const [gate, up] = tf.split(gateUp, 2, -1);
+      // Seen as a tensor of its own, so that a compiler does not keep the forward pass's sigmoid after all.
+      const [gate, up] = tf.split(materialize(gateUp), 2, -1);
       const sigmoid = tf.sigmoid(gate);
       const silu = tf.mul(gate, sigmoid);
       const slope = tf.add(sigmoid, tf.mul(silu, tf.sub(1, sigmoid)));
