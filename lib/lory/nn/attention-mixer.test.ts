@@ -4,7 +4,14 @@ import { jit, precision, type XlaBackend } from "tfjs-backend-xla";
 import { EXACT, expectClose } from "tfjs-backend-xla/testing";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { climb, compiledProgram, randomTensor, useTestBackend, type CompiledProgram } from "../testing";
-import { blockedMixer, causalBias, causalMixer, plainMixer, type AttentionMixer } from "./attention-mixer";
+import {
+  blockedMixer,
+  causalBias,
+  causalMixer,
+  plainMixer,
+  rowBlockMixer,
+  type AttentionMixer,
+} from "./attention-mixer";
 import { referenceAttention } from "./attention-reference";
 
 beforeAll(useTestBackend);
@@ -43,6 +50,19 @@ describe("the ladder", () => {
       shapes: [shape, shape, shape],
       reference: (inputs) => referenceAttention(inputs, { shape }),
       fn: (inputs) => mixed(blockedMixer(blockLength), inputs),
+    });
+  });
+
+  test.each<[number, Shape]>([
+    [1, [1, 2, 3, 2]],
+    [2, [1, 1, 5, 4]],
+    [3, [2, 2, 7, 3]],
+    [100, [1, 2, 6, 5]],
+  ])("blocks of %i rows, shape %j", async (blockLength, shape) => {
+    await climb({
+      shapes: [shape, shape, shape],
+      reference: (inputs) => referenceAttention(inputs, { shape }),
+      fn: (inputs) => mixed(rowBlockMixer(blockLength), inputs),
     });
   });
 
@@ -102,16 +122,18 @@ test.each<[string, (length: number, ids_BL: tf.Tensor2D) => AttentionMixer]>([
 test("blocks and all scores at once agree at lengths where both are used", () => {
   const shape = [1, 2, 300, 8];
   const inputs = [1, 2, 3].map((seed) => randomTensor(shape, seed));
-  const [actual, expected] = [causalMixer(300), plainMixer(300)].map((mix) =>
+  const [expected, ...others] = [plainMixer(300), causalMixer(300), blockedMixer(256)].map((mix) =>
     jit((tensors: tf.Tensor[], dOut: tf.Tensor) => valueAndGrads(mix, tensors, dOut))(inputs, randomTensor(shape, 4)),
   );
-  actual.forEach((value, i) => expectClose(value, expected[i], { rtol: 1e-4, atol: 1e-5 }));
+  for (const actual of others)
+    actual.forEach((value, i) => expectClose(value, expected[i], { rtol: 1e-4, atol: 1e-5 }));
 });
 
 test("bad block lengths and document ids are refused", () => {
   const q = tf.zeros<tf.Rank.R4>([2, 1, 3, 4]);
   for (const blockLength of [0, 1.5, NaN]) {
-    expect(() => blockedMixer(blockLength)(q, q, q)).toThrow(`blockLength is ${blockLength}: expected a whole number`);
+    for (const mixer of [blockedMixer, rowBlockMixer])
+      expect(() => mixer(blockLength)(q, q, q)).toThrow(`blockLength is ${blockLength}: expected a whole number`);
   }
   const message = "document ids are int32 [1, 3]: expected int32 [2, 3]";
   const ids_BL = tf.zeros<tf.Rank.R2>([1, 3], "int32");
@@ -139,7 +161,10 @@ test.runIf(isCompiled)("in blocks, memory grows linearly with the length, and th
 
 test.runIf(isCompiled)("compiled, sequences longer than a block are taken in blocks", async () => {
   expect(await planned(causalMixer(256), 256)).toEqual(await planned(plainMixer(256), 256));
-  expect(await planned(causalMixer(257), 257)).toEqual(await planned(blockedMixer(256), 257));
+  const { kind } = (tf.backend() as XlaBackend).device;
+  const beyond = kind === "cpu" ? rowBlockMixer(128) : blockedMixer(256);
+  expect(await planned(causalMixer(257), 257)).toEqual(await planned(beyond, 257));
+  expect(await planned(causalMixer(513), 513)).toEqual(await planned(blockedMixer(256), 513));
 });
 
 test.runIf(isCompiled)(

@@ -3,7 +3,7 @@ import { expectClose } from "tfjs-backend-xla/testing";
 import { beforeAll, describe, expect, test } from "vitest";
 import { randomTensor, useTestBackend } from "../testing";
 import { causalAttention } from "./attention";
-import { blockedMixer, plainMixer, type AttentionMixer } from "./attention-mixer";
+import { blockedMixer, plainMixer, rowBlockMixer, type AttentionMixer } from "./attention-mixer";
 import { ropeTables } from "./rope";
 
 const CLOSE = { rtol: 1e-5, atol: 1e-6 };
@@ -13,6 +13,7 @@ beforeAll(useTestBackend);
 const MIXERS: [string, (length: number) => AttentionMixer][] = [
   ["all scores at once", (length) => plainMixer(length)],
   ["blocks of 2", () => blockedMixer(2)],
+  ["blocks of 2 rows", () => rowBlockMixer(2)],
 ];
 
 describe.each(MIXERS)("causal attention, %s", (_, mixer) => {

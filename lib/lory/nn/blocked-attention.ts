@@ -31,9 +31,7 @@ export function blockedAttention(
   { blockLength, documentIds_BL }: BlockedAttentionOptions,
 ): tf.Tensor4D {
   const [batch, , length, headSize] = q_BHLK.shape;
-  if (!Number.isSafeInteger(blockLength) || blockLength < 1) {
-    throw new Error(`blockLength is ${blockLength}: expected a whole number of at least 1`);
-  }
+  demandBlockLength(blockLength);
   if (documentIds_BL) demandDocumentIds(documentIds_BL, batch, length);
   const cut = new Blocks(length, blockLength);
   const scale = headSize ** -0.5;
@@ -62,6 +60,12 @@ export function blockedAttention(
       return [tf.mul(cut.join(dq), scale), cut.join(dk), cut.join(dv)];
     },
   );
+}
+
+/** Throws unless a block of so many positions can be. */
+export function demandBlockLength(blockLength: number): void {
+  if (Number.isSafeInteger(blockLength) && blockLength >= 1) return;
+  throw new Error(`blockLength is ${blockLength}: expected a whole number of at least 1`);
 }
 
 /** Throws unless there is one document id for each position of each row. */
