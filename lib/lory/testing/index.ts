@@ -1,5 +1,6 @@
 export * from "./test-backend";
 export * from "./draws";
+export * from "./only-expert";
 export * from "./random-model";
 export * from "./random-tensor";
 export * from "./compiled";
