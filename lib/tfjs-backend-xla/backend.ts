@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { DeviceBuffer } from "./pjrt";
 import { parameter, reshape, sizeOf, type Value } from "./stablehlo";
 import { deviceType, tensorDType, TFJS_TYPE, type TensorDType } from "./trace/dtypes";
-import type { XlaDevice } from "./trace/device";
+import type { DeviceKind, XlaDevice } from "./trace/device";
 import { CallSite } from "./trace/call-site";
 import { Computation } from "./trace/computation";
 import type { Program } from "./trace/deferred";
@@ -327,4 +327,10 @@ export class XlaBackend extends tf.KernelBackend {
       `a value was read while ${trace.name} was being traced (at ${new CallSite().place()}; ${madeBy(entry)}): inside a compiled function there are no numbers yet; return the tensor and read it outside`,
     );
   }
+}
+
+/** What kind of device tfjs's current backend computes on; undefined if that is not this backend. */
+export function deviceKind(): DeviceKind | undefined {
+  const backend = tf.backend();
+  return backend instanceof XlaBackend ? backend.device.kind : undefined;
 }

@@ -16,12 +16,12 @@ if (!tf.findBackendFactory(NAME)) {
   registerGradients();
 }
 
-export { XlaBackend } from "./backend";
+export { deviceKind, XlaBackend } from "./backend";
 export { jit, type Jitted, type JitOptions } from "./trace/jit";
 export * from "./control";
 export { DEVICE_KINDS, openDevice, XlaDevice, type DeviceKind, type ProgramOptions } from "./trace/device";
 export * from "./fused";
-export { precision, PRECISIONS, type Precision } from "./precision";
+export { currentPrecision, precision, PRECISIONS, type Precision } from "./precision";
 export { OutOfMemoryError } from "./trace/out-of-memory";
 export * as random from "./random";
 export { findPlugin, keepFreedMemory, loadPlugin, PjrtError, PluginError } from "./pjrt";

@@ -1,8 +1,12 @@
 // Shapes: D model, E experts.
 import * as tf from "@tensorflow/tfjs-core";
+import { precision } from "tfjs-backend-xla";
 import { linear } from "../nn";
 
-/** Routing weights `softmax(repr R)` over the experts: [..., D] and [D, E] to [..., E]. */
+/**
+ * Routing weights `softmax(repr R)` over the experts: [..., D] and [D, E] to [..., E]. In f32 whatever the precision around it: routers are
+ * sensitive to rounding (Fedus et al. 2021, arXiv 2101.03961, section 2.4), and this product is small.
+ */
 export function routerProbabilities(router_DE: tf.Tensor, repr_D: tf.Tensor): tf.Tensor {
-  return tf.tidy(() => tf.softmax(linear(repr_D, router_DE)));
+  return tf.tidy(() => tf.softmax(precision("highest", () => linear(repr_D, router_DE))));
 }

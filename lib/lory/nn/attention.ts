@@ -2,6 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { AttentionMixer } from "./attention-mixer";
 import { linear } from "./linear";
+import { packedLinear } from "./packed-linear";
 import { rope, type RopeTables } from "./rope";
 
 /** Weights of one attention layer: `qkv_DQ` [D, 3 D] holds queries, keys and values side by side; `out_DD` [D, D]. */
@@ -28,7 +29,7 @@ export function causalAttention(
     const heads = (t_BLD: tf.Tensor): tf.Tensor4D =>
       tf.transpose(tf.reshape(t_BLD, [batch, length, numHeads, headSize]), [0, 2, 1, 3]);
 
-    const [q_BLD, k_BLD, v_BLD] = tf.split(linear(x_BLD, params.qkv_DQ), 3, -1);
+    const [q_BLD, k_BLD, v_BLD] = packedLinear(x_BLD, params.qkv_DQ, 3);
     const mixed_BHLK = mix(rope(heads(q_BLD), tables), rope(heads(k_BLD), tables), heads(v_BLD));
     const mixed_BLD = tf.reshape(tf.transpose(mixed_BHLK, [0, 2, 1, 3]), [batch, length, dModel]);
     return linear(mixed_BLD, params.out_DD) as tf.Tensor3D;

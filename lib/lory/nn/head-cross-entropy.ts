@@ -1,19 +1,24 @@
 // Shapes: R rows (all leading axes as one), D model, V vocabulary, C chunks, P rows a chunk.
 import * as tf from "@tensorflow/tfjs-core";
-import { scan } from "tfjs-backend-xla";
+import { currentPrecision, deviceKind, scan } from "tfjs-backend-xla";
 import { crossEntropyNats, rowGradients, rowLosses } from "./cross-entropy";
 import { linear } from "./linear";
 import { withGradient } from "./with-gradient";
 
 /**
- * The most logits that exist at a time, 128 MiB in float32. A loss of more than these is taken in chunks of as many: the gradient computes
- * them a second time, which costs up to a tenth of the time of head and loss.
+ * The most logits that exist at a time. A loss of more than these is taken in chunks of as many: the gradient computes them a second time,
+ * which costs up to a tenth of the time of head and loss. In float32 they take 128 MiB. On GPUs in bfloat16 they take 8 GiB, and are computed
+ * once: the time is worth more than the memory there.
  */
 const MOST_LOGITS = 2 ** 25;
+const MOST_LOGITS_ON_GPU_IN_BF16 = 2 ** 32;
+
+const mostLogits = (): number =>
+  deviceKind() === "cuda" && currentPrecision() === "bf16" ? MOST_LOGITS_ON_GPU_IN_BF16 : MOST_LOGITS;
 
 /**
  * `crossEntropyNats(x W, targets)`: the head's product and the loss as one, of which no more than 2^25 logits (128 MiB in float32) exist at
- * a time, in the gradient too.
+ * a time, in the gradient too; on GPUs in the precision `bf16`, no more than 2^32 (8 GiB in bfloat16).
  *
  * @param x_D hidden states, [..., D]
  * @param head_DV the head's weights
@@ -22,8 +27,9 @@ const MOST_LOGITS = 2 ** 25;
  */
 export function headCrossEntropyNats(x_D: tf.Tensor, head_DV: tf.Tensor, targets: tf.Tensor): tf.Tensor {
   const [, vocabSize] = head_DV.shape;
-  if (targets.size * vocabSize <= MOST_LOGITS) return crossEntropyNats(linear(x_D, head_DV), targets);
-  return chunkedHeadCrossEntropyNats(x_D, head_DV, targets, Math.max(1, Math.floor(MOST_LOGITS / vocabSize)));
+  const most = mostLogits();
+  if (targets.size * vocabSize <= most) return crossEntropyNats(linear(x_D, head_DV), targets);
+  return chunkedHeadCrossEntropyNats(x_D, head_DV, targets, Math.max(1, Math.floor(most / vocabSize)));
 }
 
 /**

@@ -6,6 +6,7 @@ export * from "./embedding";
 export * from "./ffn";
 export * from "./head-cross-entropy";
 export * from "./linear";
+export * from "./packed-linear";
 export * from "./rms-norm";
 export * from "./rope";
 export * from "./stop-gradient";

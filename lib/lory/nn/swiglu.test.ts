@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { expectClose } from "tfjs-backend-xla/testing";
 import { beforeAll, test } from "vitest";
 import { climb, randomTensor, useTestBackend } from "../testing";
-import { swiglu } from "./swiglu";
+import { gatedSilu, swiglu } from "./swiglu";
 
 const CLOSE = { rtol: 1e-5, atol: 1e-6 };
 
@@ -19,6 +19,12 @@ test.each([[[2]], [[3, 10]], [[2, 3, 4]]])("value and gradient equal the formula
   const dy = randomTensor([...shape.slice(0, -1), shape[shape.length - 1] / 2], 2);
   expectClose(swiglu(x), plain(x), CLOSE);
   expectClose(tf.grad((t: tf.Tensor) => swiglu(t))(x, dy), tf.grad(plain)(x, dy), CLOSE);
+  const ofTwo = (t: tf.Tensor): tf.Tensor => {
+    const [gate, up] = tf.split(t, 2, -1);
+    return gatedSilu(gate, up);
+  };
+  expectClose(ofTwo(x), plain(x), CLOSE);
+  expectClose(tf.grad(ofTwo)(x, dy), tf.grad(plain)(x, dy), CLOSE);
 });
 
 test("gates far from 0 pass all or nothing, with finite gradients", () => {

@@ -31,8 +31,8 @@ export interface RunConfig {
   /** Budget: as many whole batches are trained as fit in. */
   readonly trainTokens: number;
   /**
-   * Of the products of matrices in the loss and its gradients: `f32` as the device takes it (TF32 on NVIDIA's GPUs), or `bf16` factors with
-   * sums in f32. Parameters, optimizer, softmax, norms and reductions are f32 in both. Backends other than `xla` compute in f32.
+   * Of the products of matrices in the loss and its gradients: `f32` as the device takes it (TF32 on NVIDIA's GPUs), or `bf16`
+   * factors and results with sums in f32. Parameters, optimizer, softmax, norms and reductions are f32 in both. Backends other than `xla` compute in f32.
    */
   readonly precision: (typeof RUN_PRECISIONS)[number];
   readonly optimizer: OptimizerConfig;

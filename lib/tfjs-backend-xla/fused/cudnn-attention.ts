@@ -2,11 +2,17 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { XlaBackend } from "../backend";
 import { currentPrecision } from "../precision";
-import { convert, customCall, type TensorType, type Value } from "../stablehlo";
+import { convert, customCall, rowMajor, type TensorType, type Value } from "../stablehlo";
 import { CUDNN_TARGET, cudnnAttentionConfig, type CudnnAttentionShape, type CudnnPass } from "./cudnn-config";
 
 /** What queries, keys and values are rounded to; sums and the softmax are f32. */
 export type CudnnAttentionType = CudnnAttentionShape["type"];
+
+/**
+ * [B, H, L, K] with all heads of a position side by side, as a projection leaves them: what lies around the call moves no data to bring heads
+ * together. JAX has cuDNN read and write so too.
+ */
+const POSITIONS_OUTSIDE = [3, 1, 2, 0];
 
 /** The widest heads that all of cuDNN's fused kernels take, and what their size must be a multiple of. */
 const MOST_HEAD_SIZE = 128;
@@ -14,12 +20,13 @@ const HEAD_SIZE_STEP = 8;
 
 /**
  * Whether `cudnnAttention` can compute attention of this shape where computing happens now, and rounding to bfloat16 is asked for: the
- * backend is `xla` on a CUDA device, the precision `bf16`, the length even and the head size a multiple of 8 up to 128.
+ * backend is `xla` on a CUDA device, the precision `bf16`, the program not deterministic, the length even and the head size a multiple of 8
+ * up to 128.
  */
 export function suitsCudnnAttention([, , length, headSize]: readonly number[]): boolean {
   const backend = tf.backend();
-  const isCuda = backend instanceof XlaBackend && backend.device.kind === "cuda";
-  return isCuda && currentPrecision() === "bf16" && isTaken(length, headSize);
+  if (!(backend instanceof XlaBackend) || backend.device.kind !== "cuda" || backend.device.deterministic) return false;
+  return currentPrecision() === "bf16" && isTaken(length, headSize);
 }
 
 const isTaken = (length: number, headSize: number): boolean =>
@@ -31,7 +38,7 @@ const isTaken = (length: number, headSize: number): boolean =>
  *
  * @param q queries, f32 [B, H, L, K]; keys and values are of the same shape
  * @param type what they are rounded to, and with them the result and the gradients, which are f32 again
- * @throws Error if the backend is not `xla`, the shapes differ, the length is odd, or the head size is no multiple of 8 up to 128
+ * @throws Error if the backend is not `xla`, the program is deterministic, the shapes differ, the length is odd, or the head size is no multiple of 8 up to 128
  */
 export function cudnnAttention(
   q: tf.Tensor4D,
@@ -41,6 +48,8 @@ export function cudnnAttention(
 ): tf.Tensor4D {
   const backend = tf.backend();
   if (!(backend instanceof XlaBackend)) throw new Error("cuDNN's attention is computed by the backend xla alone");
+  // XLA of JAX 0.11.2 compiles such a program, and ends the process when it runs.
+  if (backend.device.deterministic) throw new Error("cuDNN's attention cannot be part of a deterministic program");
   const shape = checkedShape([q, k, v], type);
   const rounded = (tensor: tf.Tensor): Value => convert(backend.valueFor(tensor), type);
   const toTensor = (value: Value): tf.Tensor =>
@@ -73,7 +82,9 @@ export function attentionCall(pass: CudnnPass, operands: readonly Value[], shape
   const workspace: TensorType = { dtype: "ui8", shape: [0] }; // XLA gives it the size that cuDNN asks for
   const types = pass === "forward" ? [each, logSums] : [each, each, each];
   const config = cudnnAttentionConfig(pass, shape);
-  return customCall(CUDNN_TARGET[pass], operands, [...types, workspace], config).slice(0, types.length);
+  const layoutOf = (tensor: TensorType): readonly number[] =>
+    tensor.shape.length === POSITIONS_OUTSIDE.length ? POSITIONS_OUTSIDE : rowMajor(tensor);
+  return customCall(CUDNN_TARGET[pass], operands, [...types, workspace], config, layoutOf).slice(0, types.length);
 }
 
 function checkedShape(tensors: readonly tf.Tensor[], type: CudnnAttentionType): CudnnAttentionShape {

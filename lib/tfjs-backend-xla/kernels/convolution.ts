@@ -20,7 +20,9 @@ const dataAxes = (layout: Layout, batch: string, features: string): string =>
 /** A convolution in f32 as the current precision asks for it: see `dot`. */
 function convolve(x: Value, kernel: Value, options: ConvolutionOptions): Value {
   const policy = currentPrecision();
-  if (policy === "bf16") return convolution(convert(x, "bf16"), convert(kernel, "bf16"), { ...options, dtype: "f32" });
+  if (policy === "bf16") {
+    return convert(convolution(convert(x, "bf16"), convert(kernel, "bf16"), { ...options, dtype: "bf16" }), "f32");
+  }
   const precision = policy === "highest" ? "HIGHEST" : "DEFAULT";
   return convolution(toFloat(x), toFloat(kernel), { ...options, precision });
 }

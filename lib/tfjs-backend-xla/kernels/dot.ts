@@ -6,5 +6,5 @@ export function dot(a: Value, b: Value, dimensions: DotDimensions): Value {
   if (a.type.dtype !== "f32" || b.type.dtype !== "f32") return dotGeneral(a, b, dimensions);
   const policy = currentPrecision();
   if (policy !== "bf16") return dotGeneral(a, b, dimensions, "f32", policy === "highest" ? "HIGHEST" : "DEFAULT");
-  return dotGeneral(convert(a, "bf16"), convert(b, "bf16"), dimensions, "f32");
+  return convert(dotGeneral(convert(a, "bf16"), convert(b, "bf16"), dimensions, "bf16"), "f32");
 }

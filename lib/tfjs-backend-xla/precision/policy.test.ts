@@ -29,7 +29,7 @@ async function programOf(fn: () => unknown, policy?: Precision): Promise<string>
 }
 
 const dots = (module: string): string[] => module.split("\n").filter((line) => line.includes("dot_general"));
-const BF16_DOT = /: \(tensor<[\dx]*xbf16>, tensor<[\dx]*xbf16>\) -> \(tensor<[\dx]*xf32>\)$/;
+const BF16_DOT = /: \(tensor<[\dx]*xbf16>, tensor<[\dx]*xbf16>\) -> \(tensor<[\dx]*xbf16>\)$/;
 
 /** bfloat16 has 8 bits of precision: a product of two rounded factors is off by 2^-8 at most, and so is a sum of such, of its terms' size. */
 const BF16 = { rtol: 0, atol: 2 ** -8 * 16 };

@@ -4,7 +4,8 @@ import * as tf from "@tensorflow/tfjs-core";
  * How products of matrices are computed; all else (sums, softmax, norms, an optimizer, the tensors themselves) is f32 whatever the policy.
  *
  * - `default`: f32, as fast as the device takes it: CPUs compute in f32, NVIDIA's GPUs round the factors to TF32 (10 bits of fraction).
- * - `bf16`: factors rounded to bfloat16 (7 bits of fraction), sums in f32: what matrix units are fastest at. Weights stay f32.
+ * - `bf16`: factors rounded to bfloat16 (7 bits of fraction), sums in f32, and results rounded to bfloat16, so that what moves between
+ *   products is half as large; what matrix units are fastest at, and what PyTorch's autocast does. Weights stay f32.
  * - `highest`: f32 on every device.
  */
 export const PRECISIONS = ["default", "bf16", "highest"] as const;
@@ -21,7 +22,7 @@ export const currentPrecision = (): Precision => current;
 
 /**
  * Runs a function whose contractions (matMul, fused matMul, einsum) are computed by the given policy, and so are those of its gradients,
- * wherever they are computed. An inner policy wins over an outer one. Backends other than `xla` compute in f32, and it is said once.
+ * wherever they are computed. An inner policy wins over an outer one. Backends other than `xla` compute in f32, which for `bf16` is said once.
  *
  * @throws {RangeError} for an unknown policy; {TypeError} for an asynchronous function, whose later parts would run outside.
  */
@@ -60,7 +61,7 @@ function keepPolicy(node: TapeNode, policy: Precision): void {
 }
 
 function noteOtherBackend(policy: Precision): void {
-  if (policy === "default" || hasWarned) return;
+  if (policy !== "bf16" || hasWarned) return;
   hasWarned = true;
   console.warn(`precision "${policy}" is a policy of the backend xla: ${tf.getBackend()} computes in f32`);
 }

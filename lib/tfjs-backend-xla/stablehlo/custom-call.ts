@@ -2,33 +2,38 @@
 import type { TensorType } from "./types";
 import { makeOp, type Value } from "./value";
 
+/** The axes of a tensor from the one whose elements lie side by side to the outermost. */
+type Layout = readonly number[];
+
 /**
- * A call of `target` with a configuration that it alone understands; operands and results lie in row-major order. Plugins look the name up
- * when they compile: one that they do not know is an error there. `API_VERSION_STATUS_RETURNING` of the specification, version 2.
+ * A call of `target` with a configuration that it alone understands. Plugins look the name up when they compile: one that they do not know is
+ * an error there. `API_VERSION_STATUS_RETURNING` of the specification, version 2.
+ *
+ * @param layoutOf how operands and results of a type lie in memory; in row-major order unless it says otherwise
  */
 export function customCall(
   target: string,
   operands: readonly Value[],
   types: readonly TensorType[],
   backendConfig: string,
+  layoutOf: (type: TensorType) => Layout = rowMajor,
 ): readonly Value[] {
+  const layouts = (all: readonly TensorType[]): string => all.map((type) => layoutText(layoutOf(type))).join(", ");
   const attributes = [
     "api_version = 2 : i32",
     `backend_config = ${stringText(backendConfig)}`,
     `call_target_name = ${stringText(target)}`,
     "called_computations = []",
     "has_side_effect = false",
-    `operand_layouts = [${operands.map(({ type }) => rowMajor(type)).join(", ")}]`,
-    `result_layouts = [${types.map(rowMajor).join(", ")}]`,
+    `operand_layouts = [${layouts(operands.map(({ type }) => type))}]`,
+    `result_layouts = [${layouts(types)}]`,
   ];
   return makeOp("custom_call", operands, types, attributes.join(", "));
 }
 
-/** The axes of a tensor from the one whose elements lie side by side to the outermost. */
-function rowMajor({ shape }: TensorType): string {
-  const axes = shape.map((_, i) => shape.length - 1 - i);
-  return `dense<[${axes.join(", ")}]> : tensor<${axes.length}xindex>`;
-}
+export const rowMajor = ({ shape }: TensorType): Layout => shape.map((_, i) => shape.length - 1 - i);
+
+const layoutText = (axes: Layout): string => `dense<[${axes.join(", ")}]> : tensor<${axes.length}xindex>`;
 
 /** A text as MLIR reads it back. */
 const stringText = (text: string): string =>

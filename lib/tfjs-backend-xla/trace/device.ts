@@ -55,7 +55,7 @@ export class XlaDevice {
   readonly #cache: CompileCache | undefined;
   readonly #programs = newPrograms();
   readonly #deterministicPrograms = newPrograms();
-  readonly #deterministic: boolean;
+  #deterministic: boolean;
   #compileCount = 0;
 
   /**
@@ -69,6 +69,22 @@ export class XlaDevice {
     this.client = openClient(kind);
     this.#deterministic = isSet(environment.XLA_DETERMINISTIC);
     this.#cache = openCache(this.client, loadPlugin(findPlugin(kind)), environment);
+  }
+
+  /** Whether what is recorded now gives the same bits each time: see `ProgramOptions`. */
+  get deterministic(): boolean {
+    return this.#deterministic;
+  }
+
+  /** Records a program that is to be compiled with these options: what is recorded can depend on them. */
+  recording<T>({ deterministic = this.#deterministic }: ProgramOptions, record: () => T): T {
+    const outer = this.#deterministic;
+    this.#deterministic = deterministic;
+    try {
+      return record();
+    } finally {
+      this.#deterministic = outer;
+    }
   }
 
   /** Whether the program is compiled or loaded. */

@@ -77,7 +77,10 @@ export function jit<A extends readonly unknown[], R>(body: (...args: A) => R, op
             fixed.has(i) ? arg : mapLeaves(arg, isTensor, () => standIns[next++]),
           ) as unknown as A),
         );
-      recording = { ...record(backend, name, apply, tensors, donated), options: { deterministic } };
+      const recorded = backend.device.recording({ deterministic }, () =>
+        record(backend, name, apply, tensors, donated),
+      );
+      recording = { ...recorded, options: { deterministic } };
       known.set(signature, recording);
       watch.traced(args, fixed);
     }
