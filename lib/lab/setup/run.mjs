@@ -23,6 +23,7 @@ const COMMANDS = {
   golden: { load: () => import("./commands/golden.mjs"), needs: {} },
   data: { load: () => import("./commands/data.mjs"), needs: {} },
   docs: { load: () => import("./commands/docs.mjs"), needs: undefined },
+  pack: { load: () => import("./commands/pack.mjs"), needs: {} },
   doctor: { load: () => import("./commands/doctor.mjs"), needs: undefined },
 };
 

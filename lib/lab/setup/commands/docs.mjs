@@ -12,7 +12,7 @@ export function run(args) {
   const text = fs.readFileSync(README, "utf8");
   const [before, rest] = split(text, START);
   const [, after] = split(rest, END);
-  fs.writeFileSync(README, `${before}${START}\n\n${quickstart()}\n\n${benchmark()}\n\n${END}${after}`);
+  fs.writeFileSync(README, `${before}${START}\n\n${quickstart()}\n\n${benchmarks()}\n\n${END}${after}`);
   return 0;
 }
 
@@ -34,24 +34,38 @@ function quickstart() {
   ].join("\n\n");
 }
 
-/** @typedef {{ case: string, ours: number, peer: number, peerName: string, ratio: number, ratioRange?: [number, number], unit: string }} Row */
+/**
+ * @typedef {{ case: string, ours: number, peer: number, peerName: string, ratio: number, ratioRange?: [number, number], unit: string }} Row
+ * @typedef {{ environment: Record<string, string | number>, rows: Row[] }} Benchmark
+ */
 
-/** The training step beside its peers, as a table. */
-function benchmark() {
-  /** @type {{ environment: Record<string, string | number>, rows: Row[] }} */
-  const { environment, rows } = JSON.parse(fs.readFileSync(at("results/benchmarks/cpu.json"), "utf8"));
+/** A benchmark's file. @param {string} name @returns {Benchmark} */
+const read = (name) => JSON.parse(fs.readFileSync(at(`results/benchmarks/${name}.json`), "utf8"));
+
+/** The training step beside its peers. */
+function benchmarks() {
+  const [cpu, gpu] = [read("cpu"), read("gpu")];
+  const speed = gpu.rows.filter(({ unit }) => unit === "tokens/s");
+  return [
+    "### The training step on the CPU",
+    `\`npm run bench -- cpu\`: the whole step of a small model, f32, on ${cpu.environment.cores} cores, from the same weights on the same batches. This library and one peer take turns for ${cpu.environment.rounds} rounds, and the ratio is the median of the rounds' ratios.`,
+    table(cpu.rows),
+    "### The training step on a GPU",
+    `\`npm run bench -- gpu\`: the whole step of the paper's 0.3B model, bf16, AdamW, on one ${gpu.environment.device}, from the same weights on the same batches. Each has the GPU to itself for ${gpu.environment.steps} timed steps; this library before and after its peers.`,
+    table(speed),
+  ].join("\n\n");
+}
+
+/** @param {Row[]} rows */
+function table(rows) {
   const unit = rows[0].unit;
   const lines = rows.map((row) => {
     const range = row.ratioRange?.map((ratio) => ratio.toFixed(2)).join(" to ") ?? "";
     return `| ${row.case} | ${row.peerName} | ${row.ours.toFixed(0)} | ${row.peer.toFixed(0)} | ${row.ratio.toFixed(2)} | ${range} |`;
   });
   return [
-    "### The training step on the CPU",
-    `\`npm run bench -- cpu\`: the whole step of a small model, f32, on ${environment.cores} cores, from the same weights on the same batches. This library and one peer take turns for ${environment.rounds} rounds, and the ratio is the median of the rounds' ratios.`,
-    [
-      `| | peer | this library, ${unit} | peer, ${unit} | ratio | rounds |`,
-      "| :--- | :--- | ---: | ---: | ---: | ---: |",
-      ...lines,
-    ].join("\n"),
-  ].join("\n\n");
+    `| | peer | this library, ${unit} | peer, ${unit} | ratio | rounds |`,
+    "| :--- | :--- | ---: | ---: | ---: | ---: |",
+    ...lines,
+  ].join("\n");
 }

@@ -1,0 +1,29 @@
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { findPlugin } from "tfjs-backend-xla";
+import { afterEach, expect, it, vi } from "vitest";
+import { pack } from "./pack.mjs";
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), "lory-pack-"));
+afterEach(() => {
+  vi.restoreAllMocks();
+  fs.rmSync(folder, { recursive: true, force: true });
+});
+
+it("what is packed runs where there is nothing else", async () => {
+  vi.spyOn(console, "log").mockImplementation(() => undefined);
+  const archive = await pack(path.join(folder, "made"));
+  expect(fs.statSync(archive).size).toBeLessThan(60 * 2 ** 20);
+  execFileSync("tar", ["-C", folder, "-xJf", archive]);
+  const program = `
+    const tf = require("@tensorflow/tfjs-core");
+    require("lory").init({ backend: "xla" }).then(async () => console.log((await tf.sum(tf.fill([3], 2)).data())[0]))`;
+  const env = { PATH: path.join(folder, "none"), LORY_PJRT_CPU_PLUGIN: findPlugin("cpu"), XLA_CACHE_DIR: "off" };
+  const run = (args: string[]): string =>
+    execFileSync(path.join(folder, "lory/bin/node"), args, { cwd: path.join(folder, "lory"), env, encoding: "utf8" });
+  expect(run(["-e", program])).toBe("6\n");
+  expect(run(["lib/lory/dist/cli/main.js", "--help"])).toContain("npx lory logits");
+  expect(run(["-e", 'console.log(typeof require("lory/data"))'])).toBe("object\n");
+}, 120_000);
