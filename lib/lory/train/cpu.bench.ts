@@ -13,13 +13,12 @@ import { median, ratios, writeBenchmark, type BenchmarkRow } from "tfjs-backend-
 import { modelConfig, type ModelConfig } from "../models";
 import { librarySteps } from "./peers/library-steps";
 import { PeerProcess } from "./peers/peer-process";
-import { jaxPython, torchPython } from "./peers/python";
+import { jaxPython, peerScript, torchPython } from "./peers/python";
 import { readStepInput, writeStepInput } from "./peers/step-folder";
 
 const ROOT = path.resolve(__dirname, "../../..");
 const BATCH_SIZE = 8;
 const CASES = { "dense step": "bench-small", "8-expert step": "bench-small-8e" } as const;
-const SCRIPTS = path.join(__dirname, "peers");
 const TS_NODE = ["--require", path.join(ROOT, "node_modules/ts-node/register/transpile-only.js")];
 
 /** PyTorch gains most by memory that is kept; the library's `tensorflow` sees to it by itself. */
@@ -39,31 +38,30 @@ interface Peer {
   readonly stepsATurn?: number;
 }
 
-const script = (name: string): string => path.join(SCRIPTS, name);
 const torch = (mode: "eager" | "compile"): Peer => ({
   name: `torch-${mode}`,
   start: (folder) => {
     const python = torchPython();
     return python === undefined
       ? undefined
-      : new PeerProcess(python, [script("torch_step.py"), folder, mode], KEEP_MEMORY);
+      : new PeerProcess(python, [peerScript("torch_step.py"), folder, mode], KEEP_MEMORY);
   },
 });
 const tfjs = (backend: "tensorflow" | "wasm", limits: Partial<Peer> = {}): Peer => ({
   name: backend,
-  start: (folder) => new PeerProcess(process.execPath, [...TS_NODE, script("tfjs_step.ts"), folder, backend]),
+  start: (folder) => new PeerProcess(process.execPath, [...TS_NODE, peerScript("tfjs_step.ts"), folder, backend]),
   ...limits,
 });
 
 const PEERS: readonly Peer[] = [
-  { name: "jax", start: (folder) => new PeerProcess(jaxPython(ROOT), [script("jax_step.py"), folder]) },
+  { name: "jax", start: (folder) => new PeerProcess(jaxPython(ROOT), [peerScript("jax_step.py"), folder]) },
   {
     name: "jax-lowered",
     start: (folder) => {
-      const lower = [script("jax_lower.py"), folder, path.join(folder, "step.mlir")];
+      const lower = [peerScript("jax_lower.py"), folder, path.join(folder, "step.mlir")];
       if (spawnSync(jaxPython(ROOT), lower, { stdio: ["ignore", "ignore", "inherit"] }).status !== 0)
         throw new Error("JAX did not lower the step: see above");
-      return new PeerProcess(process.execPath, [...TS_NODE, script("lowered_step.ts"), folder]);
+      return new PeerProcess(process.execPath, [...TS_NODE, peerScript("lowered_step.ts"), folder]);
     },
   },
   torch("eager"),
@@ -104,10 +102,10 @@ async function compare(name: string, model: ModelConfig, limits: Peer, rounds: n
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "lory-bench-"));
   let peer: PeerProcess | undefined;
   try {
-    writeStepInput(folder, model, batchSize);
+    await writeStepInput(folder, model, batchSize);
     peer = limits.start(folder);
     if (peer === undefined) return undefined;
-    const peerName = await peer.ready();
+    const { name: peerName } = await peer.ready();
     const ours = librarySteps(readStepInput(folder));
     const turns: { ours: number; peer: number }[] = [];
     let lossDifference = 0;

@@ -16,8 +16,10 @@ folder = sys.argv[1]
 spec = read_spec(folder)
 params, batches = read_parameters(folder, spec), read_batches(folder, spec)
 state = (params, *({name: jnp.zeros_like(p) for name, p in params.items()} for _ in range(2)), jnp.float32(0))
-program = training_step(spec).lower(*state, batches[0]).compile()
-print(json.dumps({"name": f"jax {jax.__version__}"}), flush=True)
+lowered = training_step(spec).lower(*state, batches[0])
+begin = time.perf_counter()
+program = lowered.compile()
+print(json.dumps({"name": f"jax {jax.__version__}", "compileSeconds": time.perf_counter() - begin}), flush=True)
 
 done = 0
 for line in sys.stdin:
@@ -28,4 +30,6 @@ for line in sys.stdin:
         losses.append(float(loss))
         times.append((time.perf_counter() - begin) * 1e3)
         done += 1
-    print(json.dumps({"ms": times, "losses": losses}), flush=True)
+    stats = jax.devices()[0].memory_stats()  # None on a CPU
+    peak = stats and stats["peak_bytes_in_use"]
+    print(json.dumps({"ms": times, "losses": losses, "peakBytes": peak}), flush=True)

@@ -7,23 +7,31 @@ import { OPTIMIZER, type StepInput } from "./step-folder";
 
 /** This library's training step on the selected backend: runs so many steps at a call, and frees its tensors at the end. */
 export interface LibrarySteps {
+  /** Compiles the step; the event loop stays free. */
+  prepare(): Promise<void>;
   run(count: number): Promise<PeerSteps>;
   dispose(): void;
 }
 
 export function librarySteps({ spec, weights, batches }: StepInput): LibrarySteps {
-  const step = trainStep(modelObjective(spec, spec.parameters), OPTIMIZER);
+  const step = trainStep(modelObjective(spec, spec.parameters), OPTIMIZER, spec.precision);
   let state = initialState(weights.map((values, i) => tf.tensor(values, [...spec.parameters[i].shape], "float32")));
   let done = 0;
+  const tokensOf = (batch: Int32Array) => tf.tensor2d(batch, [spec.batchSize, spec.contextLength + 1], "int32");
+  const scalarsOf = (stepNumber: number) => stepScalars(stepNumber, Number.MAX_SAFE_INTEGER, OPTIMIZER);
   return {
+    async prepare() {
+      const [tokens_BM, scalars] = [tokensOf(batches[0]), scalarsOf(1)];
+      await step.prepare(state, tokens_BM, scalars);
+      tf.dispose([tokens_BM, { ...scalars }]);
+    },
     async run(count) {
       const ms: number[] = [];
       const losses: number[] = [];
       for (let i = 0; i < count; i++) {
         const start = performance.now();
         const batch = batches[done % batches.length];
-        const tokens_BM = tf.tensor2d(batch, [spec.batchSize, spec.contextLength + 1], "int32");
-        const scalars = stepScalars(done + 1, Number.MAX_SAFE_INTEGER, OPTIMIZER);
+        const [tokens_BM, scalars] = [tokensOf(batch), scalarsOf(done + 1)];
         const result = step(state, tokens_BM, scalars);
         state = result.state;
         losses.push((await result.lossNats.data())[0]);

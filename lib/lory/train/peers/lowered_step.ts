@@ -20,7 +20,7 @@ async function main(folder: string): Promise<void> {
   const steps = client.bufferFromHost(new Float32Array(1), "f32", []);
   let state: DeviceBuffer[] = [...upload((i) => weights[i]), ...upload(zeros), ...upload(zeros), steps];
   let done = 0;
-  await answerSteps(`JAX's lowered step on the same plugin`, async (count) => {
+  await answerSteps({ name: "JAX's lowered step on the same plugin" }, async (count) => {
     const ms: number[] = [];
     const losses: number[] = [];
     for (let k = 0; k < count; k++) {

@@ -1,10 +1,20 @@
 import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import readline from "node:readline";
 
+/** What a peer says of itself when it is ready. */
+export interface PeerReady {
+  /** With its version. */
+  readonly name: string;
+  /** What compiling the step took, if that is known before the first one. */
+  readonly compileSeconds?: number;
+}
+
 /** What a peer measured: milliseconds of each step, and the losses. */
 export interface PeerSteps {
   readonly ms: readonly number[];
   readonly losses: readonly number[];
+  /** The most memory that the device had in use until now, where it counts that. */
+  readonly peakBytes?: number | null;
 }
 
 /** A peer that runs steps when told to, so that it and the library can take turns. */
@@ -18,9 +28,9 @@ export class PeerProcess {
     this.#lines = readline.createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 
-  /** The peer's name and version, once it is ready. */
-  async ready(): Promise<string> {
-    return (JSON.parse(await this.#next()) as { name: string }).name;
+  /** Waits until it can run steps. */
+  async ready(): Promise<PeerReady> {
+    return JSON.parse(await this.#next()) as PeerReady;
   }
 
   async steps(count: number): Promise<PeerSteps> {

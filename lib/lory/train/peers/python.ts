@@ -3,9 +3,14 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 
-/** A Python with JAX, in `.cache/peers` of the checkout; made when it is missing or the requirements have changed. */
+/** A script beside this file's source, which is where it lies in a build too. */
+export const peerScript = (name: string): string =>
+  path.join(path.dirname(require.resolve("lory/package.json")), "train/peers", name);
+
+/** A Python with JAX: what LORY_JAX_PYTHON names, or one in `.cache/peers` of the checkout; made when it is missing or the requirements have changed. */
 export function jaxPython(root: string): string {
-  const requirements = path.join(__dirname, "requirements.txt");
+  if (process.env.LORY_JAX_PYTHON) return process.env.LORY_JAX_PYTHON;
+  const requirements = peerScript("requirements.txt");
   const environment = path.join(root, ".cache/peers");
   const python = path.join(environment, "bin/python");
   const stamp = path.join(environment, "requirements.sha256");

@@ -4,7 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../../models";
 import type { TensorSpec } from "../../models/safetensors";
 import { initialParameters, parameterSpecs } from "../model-objective";
-import type { OptimizerConfig } from "../run-config";
+import type { OptimizerConfig, RunConfig } from "../run-config";
 
 /** The optimizer of all peers; the learning rate does not change. */
 export const OPTIMIZER: OptimizerConfig = {
@@ -23,6 +23,7 @@ const NUM_BATCHES = 5;
 /** `step.json`: what a peer needs to know, beside `weights.bin` (f32) and `batches.bin` (int32). */
 export interface StepSpec extends ModelConfig {
   readonly batchSize: number;
+  readonly precision: RunConfig["precision"];
   readonly learningRate: number;
   /** In the library's order. */
   readonly parameters: readonly TensorSpec[];
@@ -38,44 +39,53 @@ export interface StepInput {
 }
 
 /** Writes `step.json` alone: for peers that need shapes only. */
-export function writeSpec(folder: string, model: ModelConfig, batchSize: number): StepSpec {
+export function writeSpec(
+  folder: string,
+  model: ModelConfig,
+  batchSize: number,
+  precision: RunConfig["precision"] = "f32",
+): StepSpec {
   const { learningRate } = OPTIMIZER;
-  const spec: StepSpec = { ...model, batchSize, learningRate, parameters: parameterSpecs(model) };
+  const spec: StepSpec = { ...model, batchSize, precision, learningRate, parameters: parameterSpecs(model) };
   fs.writeFileSync(path.join(folder, "step.json"), JSON.stringify(spec));
   return spec;
 }
 
 /** Writes sizes, fresh weights and made-up batches into a folder. */
-export function writeStepInput(folder: string, model: ModelConfig, batchSize: number): void {
-  writeSpec(folder, model, batchSize);
+export async function writeStepInput(
+  folder: string,
+  model: ModelConfig,
+  batchSize: number,
+  precision: RunConfig["precision"] = "f32",
+): Promise<void> {
+  writeSpec(folder, model, batchSize, precision);
   const weights = initialParameters({ model, seed: 1 });
   const length = batchSize * (model.contextLength + 1);
   const tokens = Int32Array.from(
     { length: NUM_BATCHES * length },
     (_, i) => (Math.imul(i + 1, 2654435761) >>> 19) % model.vocabSize,
   );
-  fs.writeFileSync(
-    path.join(folder, "weights.bin"),
-    Buffer.concat(weights.map((t) => bytesOf(t.dataSync<"float32">()))),
-  );
+  const file = fs.openSync(path.join(folder, "weights.bin"), "w");
+  for (const tensor of weights) fs.writeSync(file, bytesOf(await tensor.data<"float32">()));
+  fs.closeSync(file);
   fs.writeFileSync(path.join(folder, "batches.bin"), bytesOf(tokens));
   tf.dispose(weights);
 }
 
 export function readStepInput(folder: string): StepInput {
   const spec = JSON.parse(fs.readFileSync(path.join(folder, "step.json"), "utf8")) as StepSpec;
-  const weights = new Float32Array(wordsOf(path.join(folder, "weights.bin")));
+  const file = fs.openSync(path.join(folder, "weights.bin"), "r");
   const batches = new Int32Array(wordsOf(path.join(folder, "batches.bin")));
   const length = spec.batchSize * (spec.contextLength + 1);
-  let start = 0;
+  const weights = spec.parameters.map(({ shape }) => {
+    const values = new Float32Array(tf.util.sizeFromShape([...shape]));
+    fs.readSync(file, values); // goes on where the one before ended
+    return values;
+  });
+  fs.closeSync(file);
   return {
     spec,
-    weights: spec.parameters.map(({ shape }) => {
-      const end = start + tf.util.sizeFromShape([...shape]);
-      const values = weights.subarray(start, end);
-      start = end;
-      return values;
-    }),
+    weights,
     batches: Array.from({ length: NUM_BATCHES }, (_, i) => batches.subarray(i * length, (i + 1) * length)),
   };
 }

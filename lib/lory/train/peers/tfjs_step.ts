@@ -8,7 +8,7 @@ async function main(folder: string, backend: BackendName): Promise<void> {
   const { device } = await init({ backend });
   const name = backend === "tensorflow" ? `tfjs-node 4.22.0, ${device}` : `tfjs 4.22.0 ${device}`;
   const steps = librarySteps(readStepInput(folder));
-  await answerSteps(name, (count) => steps.run(count));
+  await answerSteps({ name }, (count) => steps.run(count));
 }
 
 void main(process.argv[2], process.argv[3] as BackendName);

@@ -1,6 +1,6 @@
-"""The training step in PyTorch as a peer, on the CPU in f32: python torch_step.py FOLDER eager|compile
+"""The training step in PyTorch as a peer, on a GPU if there is one: python torch_step.py FOLDER eager|compile
 
-The same FOLDER and answers as jax_step.py. AdamW is torch's fused one; attention and RMSNorm are torch's own.
+The same FOLDER and answers as jax_step.py. AdamW is torch's fused one; attention and RMSNorm are torch's own. In bf16 by autocast.
 """
 import json
 import pathlib
@@ -15,22 +15,26 @@ folder, mode = pathlib.Path(sys.argv[1]), sys.argv[2]
 spec = json.loads((folder / "step.json").read_text())
 D, LAYERS, HEADS, E, L, T, B = (spec[k] for k in ("dModel", "numLayers", "numHeads", "numExperts", "contextLength", "segmentLength", "batchSize"))
 K = D // HEADS
+IS_BF16 = spec["precision"] == "bf16"
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+if DEVICE == "cuda":
+    torch.set_float32_matmul_precision("high")  # TF32 where autocast leaves f32
 
 flat = np.fromfile(folder / "weights.bin", np.float32)
 parameters, start = {}, 0
 for p in spec["parameters"]:
     size = int(np.prod(p["shape"]))
-    parameters[p["name"]] = torch.nn.Parameter(torch.from_numpy(flat[start : start + size].reshape(p["shape"]).copy()))
+    parameters[p["name"]] = torch.nn.Parameter(torch.from_numpy(flat[start : start + size].reshape(p["shape"]).copy()).to(DEVICE))
     start += size
-batches = torch.from_numpy(np.fromfile(folder / "batches.bin", np.int32).reshape(-1, B, L + 1)).long()
+batches = torch.from_numpy(np.fromfile(folder / "batches.bin", np.int32).reshape(-1, B, L + 1)).long().to(DEVICE)
 
 angles = torch.outer(torch.arange(L).float(), 1 / 10000 ** (torch.arange(0, K, 2).float() / K))
-COS, SIN = angles.cos(), angles.sin()
+COS, SIN = angles.cos().to(DEVICE), angles.sin().to(DEVICE)
 
 
 def rope(x):
     a, b = x.chunk(2, -1)
-    return torch.cat([a * COS - b * SIN, b * COS + a * SIN], -1)
+    return torch.cat([a * COS - b * SIN, b * COS + a * SIN], -1).to(x.dtype)
 
 
 def attention(p, x):
@@ -46,7 +50,8 @@ def dense(p, x):
 def lory(p, x):
     n = L // T
     segments = x.view(B * n, T, D)
-    e = torch.softmax(segments.mean(1) @ p["ffn.router_DE"], -1).view(B, n, E)
+    with torch.autocast(DEVICE, enabled=False):
+        e = torch.softmax(segments.float().mean(1) @ p["ffn.router_DE"], -1).view(B, n, E)
     e = torch.cat([e[:, :1].detach(), e[:, :-1]], 1).reshape(B * n, E)
     gate_up = (e @ p["ffn.gateUp_EDG"].view(E, -1)).view(B * n, D, -1)
     down = (e @ p["ffn.down_EFD"].view(E, -1)).view(B * n, -1, D)
@@ -66,7 +71,7 @@ def loss_of(tokens):
         h = h + attention(p, F.rms_norm(h, (D,), p["attnNorm_D"], 1e-5))
         h = h + (lory if E else dense)(p, F.rms_norm(h, (D,), p["ffnNorm_D"], 1e-5))
     logits = F.rms_norm(h, (D,), parameters["norm_D"], 1e-5) @ parameters["head_DV"]
-    return F.cross_entropy(logits.view(B * L, -1), tokens[:, 1:].reshape(-1))
+    return F.cross_entropy(logits.float().view(B * L, -1), tokens[:, 1:].reshape(-1))
 
 
 groups = [
@@ -78,7 +83,8 @@ forward = torch.compile(loss_of) if mode == "compile" else loss_of
 
 
 def step(tokens):
-    loss = forward(tokens)
+    with torch.autocast(DEVICE, torch.bfloat16, enabled=IS_BF16):
+        loss = forward(tokens)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(parameters.values(), 1.0)
     optimizer.step()
@@ -95,4 +101,5 @@ for line in sys.stdin:
         losses.append(step(batches[done % len(batches)]))
         times.append((time.perf_counter() - begin) * 1e3)
         done += 1
-    print(json.dumps({"ms": times, "losses": losses}), flush=True)
+    peak = torch.cuda.max_memory_allocated() if DEVICE == "cuda" else None
+    print(json.dumps({"ms": times, "losses": losses, "peakBytes": peak}), flush=True)
