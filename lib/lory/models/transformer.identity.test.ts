@@ -51,9 +51,10 @@ test.each<Partial<ModelConfig>>([
     const bank = actual.get(name.replace("gateUp_DG", "gateUp_EDG").replace("down_FD", "down_EFD"))!;
     expectClose(bank.values, grad.values, REORDERED);
   }
-  // A softmax over one expert is 1, whatever the router says.
+  // A softmax over one expert is 1, whatever the router says; TensorFlow's is 1 but for a rounding.
+  const tolerance = tf.getBackend() === "tensorflow" ? REORDERED : EXACT;
   for (let y = 0; y < one.numLayers; y++) {
-    expectClose(actual.get(`layers.${y}.ffn.router_DE`)!.values, new Float32Array(one.dModel), EXACT);
+    expectClose(actual.get(`layers.${y}.ffn.router_DE`)!.values, new Float32Array(one.dModel), tolerance);
   }
 });
 
