@@ -1,6 +1,6 @@
 // Shapes: B batch, M = L + 1, E experts, Y layers with experts.
 import * as tf from "@tensorflow/tfjs-core";
-import { AUXILIARY_LOSSES, type AuxiliaryLoss } from "../moe";
+import { AUXILIARY_LOSSES, type AuxiliaryLoss, type MergeMemory } from "../moe";
 import { headCrossEntropyNats } from "../nn";
 import type { ModelConfig } from "./config";
 import type { Params } from "./params";
@@ -26,6 +26,8 @@ export type TrainingInputs = {
   l1Coefficient?: tf.Scalar;
   /** Numbers in [0, 1) that say which experts are dropped, by layer with experts; none are without them. */
   uniform_YBE?: tf.Tensor3D;
+  /** Kept without it. */
+  merges?: MergeMemory;
 };
 
 /** What each auxiliary loss is multiplied by. */
@@ -48,7 +50,8 @@ export function trainingLosses(
 ): TrainingLosses {
   return tf.tidy(() => {
     const { inputs_BL, targets_BL } = inputsAndTargets(tokens_BM);
-    const { x_BLD, reports } = hiddenStates(params, inputs_BL, config, { kind: "training" }, inputs.uniform_YBE);
+    const { merges, uniform_YBE } = inputs;
+    const { x_BLD, reports } = hiddenStates(params, inputs_BL, config, { kind: "training", merges }, uniform_YBE);
     const losses_BL = headCrossEntropyNats(x_BLD, params.head_DV, targets_BL);
     const lossNats: tf.Scalar = tf.mul(tf.sum(losses_BL), 1 / losses_BL.size);
     const auxiliary: TrainingLosses["auxiliary"] = {};

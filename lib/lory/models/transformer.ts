@@ -85,7 +85,7 @@ function passOfLayer(pass: Pass, uniform_YBE: tf.Tensor3D | undefined, layer: nu
   if (pass.kind !== "training" || uniform_YBE === undefined || layer >= uniform_YBE.shape[0]) return pass;
   const [, batch, numExperts] = uniform_YBE.shape;
   const own_1BE = tf.slice(uniform_YBE, [layer, 0, 0], [1, -1, -1]);
-  return { kind: "training", uniform_BE: tf.reshape(own_1BE, [batch, numExperts]) };
+  return { ...pass, uniform_BE: tf.reshape(own_1BE, [batch, numExperts]) };
 }
 
 type FfnOutput = Pick<ExpertFfnOutput, "y_BLD"> & Partial<ExpertFfnOutput>;

@@ -4,6 +4,7 @@ import type { RouterReport } from "./auxiliary";
 import { documentPoolFfn } from "./document-pool";
 import { expertChoiceInference, expertChoiceTraining } from "./expert-choice";
 import { loryFfn, type LoryFfnParams } from "./lory-ffn";
+import type { MergeMemory } from "./merge";
 import { remoeFfn } from "./remoe";
 import { routesPrompts, type RoutingConfig, type RoutingMode } from "./routing-config";
 import { segmentAndTokenFfn } from "./segment-and-token";
@@ -22,8 +23,8 @@ export type ExpertFfnParams = LoryFfnParams & {
 export type Pass =
   /** Predicting text: evaluation, and inference without a prompt's merge. */
   | { kind: "evaluation" }
-  /** `uniform_BE`: numbers in [0, 1) that say which experts are dropped, where the mode drops any. */
-  | { kind: "training"; uniform_BE?: tf.Tensor2D }
+  /** `uniform_BE`: numbers in [0, 1) that say which experts are dropped, where the mode drops any; `merges`: kept without it. */
+  | { kind: "training"; uniform_BE?: tf.Tensor2D; merges?: MergeMemory }
   /** Inference: one routing decision a layer and row, by the mean of the row's own first `promptLength_B` tokens. */
   | { kind: "prompt"; promptLength_B: tf.Tensor1D };
 
@@ -38,8 +39,10 @@ const merged =
     if (pass.kind === "prompt") return loryFfn(params, x_BLD, segmentLength, promptRouting(pass));
     const uniform_BE = pass.kind === "training" ? pass.uniform_BE : undefined;
     const dropout = uniform_BE === undefined ? undefined : { uniform_BE, probability: expertDropout };
-    return loryFfn(params, x_BLD, segmentLength, { mode, firstSegmentRule, dropout });
+    return loryFfn(params, x_BLD, segmentLength, { mode, firstSegmentRule, dropout, merges: mergesOf(pass) });
   };
+
+const mergesOf = (pass: Pass): MergeMemory | undefined => (pass.kind === "training" ? pass.merges : undefined);
 
 const promptRouting = ({ promptLength_B }: Pass & { kind: "prompt" }) => ({ mode: "prompt", promptLength_B }) as const;
 
@@ -55,7 +58,7 @@ const segmentAndToken: ExpertFfn = (params, x_BLD, config, pass) =>
     config,
     pass.kind === "prompt"
       ? promptRouting(pass)
-      : { mode: "causal_segment", firstSegmentRule: config.firstSegmentRule },
+      : { mode: "causal_segment", firstSegmentRule: config.firstSegmentRule, merges: mergesOf(pass) },
   );
 
 const EXPERT_FFNS = {

@@ -2,9 +2,9 @@ import * as tf from "@tensorflow/tfjs-core";
 import { expectClose } from "tfjs-backend-xla/testing";
 import { beforeAll, expect, test } from "vitest";
 import { denseFfn } from "../nn";
-import { randomTensor, useTestBackend } from "../testing";
+import { compiledProgram, randomTensor, useTestBackend } from "../testing";
 import { loryFfn, type LoryFfnParams } from "./lory-ffn";
-import { mergeExperts } from "./merge";
+import { mergeExperts, type MergeMemory } from "./merge";
 
 const CLOSE = { rtol: 1e-5, atol: 1e-6 };
 const [B, D, F, E] = [2, 4, 3, 3];
@@ -87,3 +87,57 @@ test("prompt routing merges once for each row, from its prompt's mean", () => {
   expectClose(weights_BNE, tf.stack(rows.map(({ weights_1E }) => weights_1E)), CLOSE);
   expectClose(y_BLD, tf.concat(rows.map(({ y_1LD }) => y_1LD)), CLOSE);
 });
+
+test("merging again in the backward pass changes no number", () => {
+  const { router_DE, gateUp_EDG, down_EFD } = experts();
+  const x_BLD = randomTensor<tf.Rank.R3>([B, 10, D], 5);
+  const dy = randomTensor([B, 10, D], 6);
+  const run = (merges: MergeMemory) => {
+    const layer = (x: tf.Tensor, router: tf.Tensor, gateUp: tf.Tensor, down: tf.Tensor): tf.Tensor =>
+      loryFfn({ router_DE: router, gateUp_EDG: gateUp, down_EFD: down }, x as tf.Tensor3D, 4, {
+        mode: "causal_segment",
+        firstSegmentRule: "own_stop_gradient",
+        merges,
+      }).y_BLD;
+    return tf.valueAndGrads(layer)([x_BLD, router_DE, gateUp_EDG, down_EFD], dy);
+  };
+  const [kept, again] = [run("keep"), run("recompute")];
+  expectClose(again.value, kept.value, CLOSE);
+  again.grads.forEach((grad, i) => expectClose(grad, kept.grads[i], CLOSE));
+});
+
+test.runIf((process.env.LORY_TEST_BACKEND ?? "xla") === "xla")(
+  "merging again takes the memory of one layer",
+  async () => {
+    const layers = 6;
+    const width = 32;
+    const shapes = [
+      [1, 64, width],
+      [width, E],
+      [layers, E, width, 4 * width],
+      [layers, E, 2 * width, width],
+    ];
+    /** Scratch of value and gradients through layers of 16 segments. */
+    const scratchBytes = async (merges: MergeMemory): Promise<number> => {
+      const through = (x_BLD: tf.Tensor, router: tf.Tensor, gateUp: tf.Tensor, down: tf.Tensor): tf.Scalar => {
+        let x = x_BLD as tf.Tensor3D;
+        for (let i = 0; i < layers; i++) {
+          const [gateUp_EDG, down_EFD] = [gateUp, down].map((bank) => tf.squeeze(tf.slice(bank, [i], [1]), [0]));
+          const routing = { mode: "causal_segment", firstSegmentRule: "own_stop_gradient", merges } as const;
+          x = tf.add(x, loryFfn({ router_DE: router, gateUp_EDG, down_EFD }, x, 4, routing).y_BLD);
+        }
+        return tf.sum(x);
+      };
+      const valueAndGrads = tf.valueAndGrads(through);
+      const program = await compiledProgram((tensors) => {
+        const { value, grads } = valueAndGrads(tensors);
+        return [value, ...grads];
+      }, shapes);
+      return program.scratchBytes;
+    };
+    const oneMerge = 16 * 6 * width ** 2 * 4;
+    const [kept, again] = [await scratchBytes("keep"), await scratchBytes("recompute")];
+    expect(kept).toBeGreaterThan((layers - 1) * oneMerge);
+    expect(again).toBeLessThan(4 * oneMerge);
+  },
+);

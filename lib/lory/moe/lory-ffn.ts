@@ -1,9 +1,10 @@
 // Shapes: B batch, L context, N segments, T tokens a segment, R rows (segments or sequences), D model, E experts.
 import * as tf from "@tensorflow/tfjs-core";
+import { checkpoint } from "tfjs-backend-xla";
 import { denseFfn, mergedFfn } from "../nn";
 import { dropExperts } from "./expert-dropout";
 import type { FirstSegmentRule } from "./first-segment";
-import { mergeExperts, type ExpertParams } from "./merge";
+import { mergeExperts, type ExpertParams, type MergeMemory } from "./merge";
 import { routePrompt } from "./prompt";
 import { segmentWeights, type SegmentRouterParams, type SegmentRoutingMode } from "./segment-routing";
 import { joinSegments, segmentation, splitSegments } from "./segments";
@@ -17,7 +18,7 @@ export type ExpertDropout = { uniform_BE: tf.Tensor2D; probability: number };
 /** Who decides for whom. */
 export type Routing =
   /** Training and evaluation: by segments of the sequence. */
-  | { mode: SegmentRoutingMode; firstSegmentRule: FirstSegmentRule; dropout?: ExpertDropout }
+  | { mode: SegmentRoutingMode; firstSegmentRule: FirstSegmentRule; dropout?: ExpertDropout; merges?: MergeMemory }
   /** Inference: one decision a layer and row, by the mean of the row's own first `promptLength_B` tokens. */
   | { mode: "prompt"; promptLength_B: tf.Tensor1D };
 
@@ -47,9 +48,10 @@ export function loryFfn(
       routing.mode === "prompt"
         ? routePrompt(params.router_DE, x_BLD, routing.promptLength_B)
         : dropped(segmentWeights(params, x_BNTD, cut, routing.mode, routing.firstSegmentRule), routing.dropout);
+    const merges = routing.mode === "prompt" ? undefined : routing.merges;
     const { firstGateUp_DG, firstDown_FD } = params;
     if (routing.mode === "prompt" || firstGateUp_DG === undefined || firstDown_FD === undefined) {
-      return { y_BLD: joinSegments(mergedSegments(params, weights_BNE, x_BNTD), length), weights_BNE };
+      return { y_BLD: joinSegments(mergedSegments(params, weights_BNE, x_BNTD, merges), length), weights_BNE };
     }
     const segments = (tensor: tf.Tensor, from: number, count: number): tf.Tensor =>
       tf.slice(tensor, [0, from], [-1, count]);
@@ -57,7 +59,7 @@ export function loryFfn(
     if (cut.count === 1) return { y_BLD: joinSegments(first_B1TD as tf.Tensor4D, length), weights_BNE };
     const after = cut.count - 1;
     const [weights_BME, x_BMTD] = [segments(weights_BNE, 1, after), segments(x_BNTD, 1, after)];
-    const rest_BMTD = mergedSegments(params, weights_BME as tf.Tensor3D, x_BMTD as tf.Tensor4D);
+    const rest_BMTD = mergedSegments(params, weights_BME as tf.Tensor3D, x_BMTD as tf.Tensor4D, merges);
     return { y_BLD: joinSegments(tf.concat([first_B1TD as tf.Tensor4D, rest_BMTD], 1), length), weights_BNE };
   });
 }
@@ -67,10 +69,17 @@ function dropped(weights_BNE: tf.Tensor3D, dropout: ExpertDropout | undefined): 
 }
 
 /** Each segment's tokens through the merge that its weights make, [B, N, T, D]. */
-function mergedSegments(experts: ExpertParams, weights_BNE: tf.Tensor3D, x_BNTD: tf.Tensor4D): tf.Tensor4D {
+function mergedSegments(
+  experts: ExpertParams,
+  weights_BNE: tf.Tensor3D,
+  x_BNTD: tf.Tensor4D,
+  merges: MergeMemory = "keep",
+): tf.Tensor4D {
   const [batch, count, tokens, dModel] = x_BNTD.shape;
   const rows = batch * count;
-  const merged = mergeExperts(experts, tf.reshape(weights_BNE, [rows, -1]));
-  const y_RTD = mergedFfn(merged, tf.reshape(x_BNTD, [rows, tokens, dModel]));
+  const apply = (weights_RE: tf.Tensor2D, x_RTD: tf.Tensor3D): tf.Tensor3D =>
+    mergedFfn(mergeExperts(experts, weights_RE), x_RTD);
+  const applyOnce = merges === "recompute" ? checkpoint(apply, { name: "merged experts" }) : apply;
+  const y_RTD = applyOnce(tf.reshape(weights_BNE, [rows, -1]), tf.reshape(x_BNTD, [rows, tokens, dModel]));
   return tf.reshape(y_RTD, [batch, count, tokens, dModel]);
 }

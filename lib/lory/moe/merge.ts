@@ -5,6 +5,10 @@ import type { MergedFfnParams } from "../nn";
 /** A bank of SwiGLU experts: [E, D, 2 F] and [E, F, D]. */
 export type ExpertParams = { gateUp_EDG: tf.Tensor; down_EFD: tf.Tensor };
 
+/** Whether merged weights are kept for the backward pass, or computed again in it: time for the memory of one network a segment and layer. */
+export const MERGE_MEMORY = ["keep", "recompute"] as const;
+export type MergeMemory = (typeof MERGE_MEMORY)[number];
+
 /**
  * Merges the experts into one FFN for each row: `theta_r = sum_e weights[r, e] theta_e` (Eq. 2).
  *

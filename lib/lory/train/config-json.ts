@@ -21,6 +21,7 @@ const RUN_KEYS = {
   batchSize: "batch_size",
   trainTokens: "train_tokens",
   precision: "precision",
+  merges: "merges",
   optimizer: "optimizer",
 } as const satisfies Record<keyof RunConfig, string>;
 

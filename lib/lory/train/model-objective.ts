@@ -10,7 +10,7 @@ import {
   type Params,
 } from "../models";
 import type { TensorSpec } from "../models/safetensors";
-import { adaptedL1, balancedBias } from "../moe";
+import { adaptedL1, balancedBias, type MergeMemory } from "../moe";
 import type { RunConfig } from "./run-config";
 import { initialState, type Objective, type TrainState } from "./train-step";
 
@@ -22,9 +22,14 @@ export function parameterSpecs(model: ModelConfig): TensorSpec[] {
 }
 
 /** What the model is trained by, as functions of its parameters in that order. */
-export function modelObjective(model: ModelConfig, specs: readonly TensorSpec[] = parameterSpecs(model)): Objective {
+export function modelObjective(
+  model: ModelConfig,
+  specs: readonly TensorSpec[] = parameterSpecs(model),
+  merges: MergeMemory = "keep",
+): Objective {
   return {
-    losses: (params, tokens_BM, inputs) => trainingLosses(paramsOf(specs, params), tokens_BM, model, inputs),
+    losses: (params, tokens_BM, inputs) =>
+      trainingLosses(paramsOf(specs, params), tokens_BM, model, { ...inputs, merges }),
     adapted: (l1Coefficient, { activeExperts }) =>
       activeExperts === undefined ? l1Coefficient : adaptedL1(l1Coefficient, activeExperts, model),
     balanced: (params, loads) => {

@@ -18,6 +18,7 @@ describe("a run's configuration", () => {
       corpus: "quickstart",
       seed: 0,
       precision: "f32",
+      merges: "keep",
       batchSize: 4,
       trainTokens: 1000,
     });
@@ -52,6 +53,7 @@ describe("a run's configuration", () => {
 describe("a bad value is refused by name", () => {
   const optimizer = (change: object): object => ({ ...input, optimizer: { learningRate: 1e-3, ...change } });
   it.each<[string, object, RegExp]>([
+    ["unknown memory of merges", { ...input, merges: "drop" }, /merges is "drop".*keep, recompute/],
     ["unknown key", { ...input, batchsize: 4 }, /has no key "batchsize": did you mean "batchSize"/],
     ["unknown optimizer key", optimizer({ lr: 1 }), /optimizer has no key "lr"/],
     ["unknown model key", { ...input, model: { experts: 8 } }, /has no key "experts"/],

@@ -1,3 +1,4 @@
+import { MERGE_MEMORY, type MergeMemory } from "../moe";
 import { modelConfig, refuseUnknownKeys, type ModelConfig, type ModelConfigInput } from "../models";
 
 /** AdamW, its schedule and the clipping of gradients. */
@@ -35,6 +36,8 @@ export interface RunConfig {
    * factors and results with sums in f32. Parameters, optimizer, softmax, norms and reductions are f32 in both. Backends other than `xla` compute in f32.
    */
   readonly precision: (typeof RUN_PRECISIONS)[number];
+  /** Whether a step keeps the merged weights of each segment and layer, or merges again in the backward pass: see `MERGE_MEMORY`. */
+  readonly merges: MergeMemory;
   readonly optimizer: OptimizerConfig;
 }
 
@@ -43,7 +46,7 @@ export const RUN_PRECISIONS = ["f32", "bf16"] as const;
 
 /** What a caller has to say; the rest has defaults. */
 export type RunConfigInput = Pick<RunConfig, "name" | "batchSize" | "trainTokens"> &
-  Partial<Pick<RunConfig, "corpus" | "seed" | "precision">> & {
+  Partial<Pick<RunConfig, "corpus" | "seed" | "precision" | "merges">> & {
     readonly model: ModelConfigInput;
     readonly optimizer: Pick<OptimizerConfig, "learningRate"> & Partial<OptimizerConfig>;
   };
@@ -80,6 +83,10 @@ const RUN_RULES: Rules<RunConfig> = {
     expected: `one of ${RUN_PRECISIONS.join(", ")}`,
     holds: (value) => RUN_PRECISIONS.some((each) => each === value),
   },
+  merges: {
+    expected: `one of ${MERGE_MEMORY.join(", ")}`,
+    holds: (value) => MERGE_MEMORY.some((each) => each === value),
+  },
   optimizer: record,
 };
 
@@ -111,7 +118,13 @@ const OPTIMIZER_DEFAULTS = {
  * @throws an error that names the key: unknown, missing, of a wrong type or out of range; or a budget below one batch
  */
 export function runConfig(input: RunConfigInput): RunConfig {
-  const given = { corpus: "quickstart", seed: 0, precision: "f32" as const, ...defined(input) };
+  const given = {
+    corpus: "quickstart",
+    seed: 0,
+    precision: "f32" as const,
+    merges: "keep" as const,
+    ...defined(input),
+  };
   const { model, optimizer, ...rest } = checked("a run's configuration", given, RUN_RULES);
   const config: RunConfig = {
     ...rest,

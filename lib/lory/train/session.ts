@@ -80,7 +80,7 @@ async function restore(files: RunFiles, identity: RunIdentity): Promise<Omit<Ses
   const { state, progress } = folder
     ? await loadCheckpoint(folder, specs, hasL1Coefficient(config.model))
     : { state: await freshState(config), progress: { step: 0 } };
-  const training = new Training(config, modelObjective(config.model, specs), state, progress.step);
+  const training = new Training(config, modelObjective(config.model, specs, config.merges), state, progress.step);
   try {
     const metrics = (await readMetrics(files.metrics)).slice(0, progress.step);
     if (metrics.length < progress.step) {
