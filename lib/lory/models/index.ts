@@ -9,3 +9,4 @@ export * from "./prompt-merge";
 export * from "./refuse-unknown";
 export * from "./training-loss";
 export * from "./transformer";
+export * from "./upcycle";

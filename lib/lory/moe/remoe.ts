@@ -1,8 +1,9 @@
 // Shapes: B batch, L context, X = B L tokens, E experts, D model.
 import * as tf from "@tensorflow/tfjs-core";
-import { linear, mergedFfn, withGradient } from "../nn";
+import { mergedFfn, withGradient } from "../nn";
 import type { RouterReport } from "./auxiliary";
 import type { ExpertParams } from "./merge";
+import { routerLogits } from "./router";
 import type { RoutingConfig } from "./routing-config";
 import type { SparseOutput } from "./token-choice";
 
@@ -20,7 +21,7 @@ export function remoeFfn(
   return tf.tidy(() => {
     const [batch, length, dModel] = x_BLD.shape;
     const x_XD: tf.Tensor2D = tf.reshape(x_BLD, [batch * length, dModel]);
-    const gates_XE = tf.relu(linear(x_XD, params.router_DE)) as tf.Tensor2D;
+    const gates_XE = tf.relu(routerLogits(params.router_DE, x_XD)) as tf.Tensor2D;
     const numExperts = gates_XE.shape[1];
     const x_EXD = tf.tile(tf.expandDims(x_XD, 0), [numExperts, 1, 1]) as tf.Tensor3D;
     const y_EXD = mergedFfn({ gateUp_RDG: params.gateUp_EDG, down_RFD: params.down_EFD }, x_EXD);

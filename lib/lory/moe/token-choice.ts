@@ -1,9 +1,9 @@
 // Shapes: B batch, L context, X = B L tokens, K experts a token, E experts, D model.
 import * as tf from "@tensorflow/tfjs-core";
-import { linear } from "../nn";
 import { loadBalancingLoss, routerZLoss, type RouterReport } from "./auxiliary";
 import { sparseExperts } from "./dispatch";
 import type { ExpertParams } from "./merge";
+import { routerLogits } from "./router";
 import type { RoutingConfig } from "./routing-config";
 import { selectHighest } from "./selection";
 
@@ -34,7 +34,7 @@ export function tokenChoiceFfn(
     const x_XD: tf.Tensor2D = tf.reshape(x_BLD, [batch * length, dModel]);
     const lowered = <T extends tf.Tensor>(scores_XE: T): T =>
       lowering_XE === undefined ? scores_XE : tf.add<T>(scores_XE, lowering_XE);
-    const logits_XE = lowered(linear(x_XD, params.router_DE) as tf.Tensor2D);
+    const logits_XE = lowered(routerLogits(params.router_DE, x_XD) as tf.Tensor2D);
     const probs_XE = tf.softmax(logits_XE);
     const scores_XE = params.bias_E === undefined ? logits_XE : lowered(probs_XE);
     const chosen_XKE = selectHighest(scores_XE, config.numExpertsPerTok, params.bias_E);
