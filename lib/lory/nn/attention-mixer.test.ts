@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { jit, precision, type XlaBackend } from "tfjs-backend-xla";
 import { EXACT, expectClose } from "tfjs-backend-xla/testing";
 import { beforeAll, describe, expect, test, vi } from "vitest";
-import { climb, compiledProgram, randomTensor, useTestBackend, type CompiledProgram } from "../testing";
+import { asCuda, climb, compiledProgram, randomTensor, useTestBackend, type CompiledProgram } from "../testing";
 import {
   blockedMixer,
   causalBias,
@@ -169,9 +169,7 @@ test.runIf(isCompiled)("compiled, sequences longer than a block are taken in blo
 
 test.runIf(isCompiled)(
   "on CUDA and in bf16, long sequences are taken by cuDNN, and documents that are apart in blocks",
-  () => {
-    const { device } = tf.backend() as XlaBackend;
-    const { kind } = device;
+  async () => {
     const q = tf.zeros<tf.Rank.R4>([1, 2, 300, 8]);
     const ids_BL = tf.zeros<tf.Rank.R2>([1, 300], "int32");
     /** What the compiler is told to call by name; without CUDA it refuses. */
@@ -179,13 +177,10 @@ test.runIf(isCompiled)(
       (mix: AttentionMixer): (() => unknown) =>
       () =>
         jit((t: tf.Tensor4D) => precision("bf16", () => mix(t, t, t)))(q).dataSync();
-    Object.defineProperty(device, "kind", { value: "cuda", configurable: true, writable: true });
-    try {
+    await asCuda(() => {
       expect(refused(causalMixer(300))).toThrow(/__cudnn\$fmhaSoftmax/);
       expect(refused(causalMixer(300, ids_BL))).not.toThrow();
-    } finally {
-      Object.defineProperty(device, "kind", { value: kind, configurable: true, writable: true });
-    }
+    });
   },
 );
 

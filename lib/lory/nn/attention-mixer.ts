@@ -1,6 +1,6 @@
 // Shapes: B batch, L context, H heads, K head size.
 import * as tf from "@tensorflow/tfjs-core";
-import { cudnnAttention, suitsCudnnAttention, XlaBackend } from "tfjs-backend-xla";
+import { cudnnAttention, deviceKind, suitsCudnnAttention } from "tfjs-backend-xla";
 import { blockedAttention, demandDocumentIds } from "./blocked-attention";
 import { rowBlockAttention } from "./row-block-attention";
 
@@ -33,20 +33,19 @@ const LONGEST_ROW_BLOCKS = 512;
 const ROW_BLOCK_LENGTH = 128;
 
 /**
- * The mixer for sequences of a length: plain up to `LONGEST_PLAIN`, and by blocks of rows up to `LONGEST_ROW_BLOCKS` on CPUs; beyond, cuDNN's fused attention where it can be had (a CUDA device and the
- * precision `bf16`, see `suitsCudnnAttention`; documents not apart), and blocks everywhere else.
+ * The mixer for sequences of a length: plain up to `LONGEST_PLAIN`; beyond, if documents are not apart, by blocks of rows up to
+ * `LONGEST_ROW_BLOCKS` where a program is compiled for a CPU, and cuDNN's fused attention where it can be had (a CUDA device and the precision
+ * `bf16`, see `suitsCudnnAttention`); blocks everywhere else.
  *
  * @param documentIds_BL int32, [B, L]: with it, a position sees only positions of the same document
  */
 export function causalMixer(length: number, documentIds_BL?: tf.Tensor2D): AttentionMixer {
-  const backend = tf.backend();
-  const isCompiled = backend instanceof XlaBackend;
-  const longest = isCompiled ? LONGEST_PLAIN.compiled : LONGEST_PLAIN.kernelByKernel;
+  const device = deviceKind();
+  const longest = device === undefined ? LONGEST_PLAIN.kernelByKernel : LONGEST_PLAIN.compiled;
   if (length <= longest) return plainMixer(length, documentIds_BL);
   const mixBlocks = blockedMixer(BLOCK_LENGTH, documentIds_BL);
   if (documentIds_BL) return mixBlocks;
-  if (isCompiled && backend.device.kind === "cpu" && length <= LONGEST_ROW_BLOCKS)
-    return rowBlockMixer(ROW_BLOCK_LENGTH);
+  if (device === "cpu" && length <= LONGEST_ROW_BLOCKS) return rowBlockMixer(ROW_BLOCK_LENGTH);
   return (q_BHLK, k_BHLK, v_BHLK) =>
     (suitsCudnnAttention(q_BHLK.shape) ? cudnnAttention : mixBlocks)(q_BHLK, k_BHLK, v_BHLK);
 }

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { expectClose } from "tfjs-backend-xla/testing";
 import { beforeAll, test } from "vitest";
-import { climb, Draws, useTestBackend } from "../testing";
+import { asCuda, climb, Draws, useTestBackend } from "../testing";
 import { crossEntropyNats, meanCrossEntropyNats } from "./cross-entropy";
 
 const CLOSE = { rtol: 1e-5, atol: 1e-6 };
@@ -34,6 +34,17 @@ test.each([[[5]], [[2, 3]]])("value and gradients equal -log softmax, targets of
     tf.grad((t: tf.Tensor) => tf.mean(plain(t, targets)))(logits_V),
     CLOSE,
   );
+});
+
+test.runIf((process.env.LORY_TEST_BACKEND ?? "xla") === "xla")("the form for GPUs gives the same", async () => {
+  const draws = new Draws(2);
+  const logits_RV = tf.tensor(draws.many(21, () => 2 * draws.normal()), [3, 7], "float32"); // prettier-ignore
+  const targets_R = tf.tensor1d([6, 0, 3], "int32");
+  const dy_R = tf.tensor1d([1, -2, 0.5]);
+  const run = () => tf.valueAndGrad((t: tf.Tensor) => crossEntropyNats(t, targets_R))(logits_RV, dy_R);
+  const [here, onGpu] = [run(), await asCuda(run)];
+  expectClose(onGpu.value, here.value, CLOSE);
+  expectClose(onGpu.grad, here.grad, CLOSE);
 });
 
 test("equal logits are log V nats, whatever their height", () => {

@@ -1,6 +1,6 @@
 // Shapes: R rows (all leading axes as one), V vocabulary.
 import * as tf from "@tensorflow/tfjs-core";
-import { materialize } from "tfjs-backend-xla";
+import { deviceKind, materialize } from "tfjs-backend-xla";
 import { withGradient } from "./with-gradient";
 
 /** What the gradient needs of a row's logits: their maximum, and the logarithm of the sum of exp(logit - maximum). */
@@ -10,8 +10,9 @@ type RowSums = { max_R1: tf.Tensor; logSum_R1: tf.Tensor };
  * Cross entropy of each target under its row's softmax, in nats: `log sum exp(logits - max) - (logits[target] - max)`,
  * which keeps its digits however large the logits are.
  *
- * The forward pass picks the target's logit by a gather, and keeps the exponentials, which are as many as the logits; the gradient is
- * `softmax(logits) - onehot(target)`, with the one-hot as a comparison inside an elementwise expression. The softmax is never stored.
+ * The forward pass picks the target's logit by a gather; the gradient is `softmax(logits) - onehot(target)`, with the one-hot as a comparison
+ * inside an elementwise expression. The softmax is never stored: the gradient is computed from the exponentials, or on GPUs from the logits,
+ * which are half as large where products are rounded to bfloat16.
  *
  * @param logits_V [..., V]
  * @param targets int32, the leading shape of the logits, values in 0 .. V - 1
@@ -19,6 +20,7 @@ type RowSums = { max_R1: tf.Tensor; logSum_R1: tf.Tensor };
  */
 export function crossEntropyNats(logits_V: tf.Tensor, targets: tf.Tensor): tf.Tensor {
   const vocabSize = logits_V.shape[logits_V.rank - 1];
+  if (deviceKind() === "cuda") return fromKeptLogits(logits_V, targets);
   return withGradient(
     [logits_V],
     ([logits], save) => {
@@ -33,6 +35,24 @@ export function crossEntropyNats(logits_V: tf.Tensor, targets: tf.Tensor): tf.Te
       const soft_RV = tf.mul(weights_RV, tf.div(dy_R1, sum_R1));
       const hot_RV = tf.where(isTarget(targets_R, vocabSize), dy_R1, 0);
       return [tf.reshape(tf.sub(soft_RV, hot_RV), logits_V.shape)];
+    },
+  );
+}
+
+/** `crossEntropyNats` with a gradient that computes the exponentials again. */
+function fromKeptLogits(logits_V: tf.Tensor, targets: tf.Tensor): tf.Tensor {
+  return withGradient(
+    [logits_V],
+    ([logits], save) => {
+      const logits_RV = tf.reshape(logits, [-1, logits.shape[logits.rank - 1]]);
+      const targets_R = tf.reshape(targets, [-1]);
+      const { nats_R1, max_R1, logSum_R1 } = rowLosses(logits_RV, targets_R);
+      save([logits_RV, max_R1, logSum_R1, targets_R]);
+      return tf.reshape(nats_R1, targets.shape);
+    },
+    (dy, [logits_RV, max_R1, logSum_R1, targets_R]) => {
+      const dLogits_RV = rowGradients(logits_RV as tf.Tensor2D, targets_R, { max_R1, logSum_R1 }, dy);
+      return [tf.reshape(dLogits_RV, logits_V.shape)];
     },
   );
 }

@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { jit, XlaBackend } from "tfjs-backend-xla";
 import { expectClose } from "tfjs-backend-xla/testing";
 import { afterEach, beforeAll, expect, test, vi } from "vitest";
-import { randomTensor, useTestBackend } from "../testing";
+import { asCuda, randomTensor, useTestBackend } from "../testing";
 import { packedLinear } from "./packed-linear";
 
 const CLOSE = { rtol: 1e-5, atol: 1e-5 };
@@ -29,22 +29,17 @@ test.each([
   expectClose(tf.concat(packedLinear(x, w, count), -1), whole, CLOSE);
   if (!(tf.backend() instanceof XlaBackend)) return;
   const onThisDevice = valueAndGrads(x, w, count);
-  const { device } = tf.backend() as XlaBackend;
-  const { kind } = device;
-  const compile = vi.spyOn(device, "compileAsync");
+  const compile = vi.spyOn((tf.backend() as XlaBackend).device, "compileAsync");
   /** Products in the program of the forward pass. */
   const products = async (): Promise<number> => {
     await jit((a: tf.Tensor, b: tf.Tensor) => packedLinear(a, b, count)).prepare(x, w);
     return compile.mock.lastCall![0].split("dot_general").length - 1;
   };
   expect(await products()).toBe(1);
-  Object.defineProperty(device, "kind", { value: "cuda", configurable: true, writable: true });
-  try {
+  await asCuda(async () => {
     const onGpu = valueAndGrads(x, w, count);
     expect(await products()).toBe(count);
     expectClose(onGpu.value, onThisDevice.value, CLOSE);
     onGpu.grads.forEach((grad, i) => expectClose(grad, onThisDevice.grads[i], CLOSE));
-  } finally {
-    Object.defineProperty(device, "kind", { value: kind, configurable: true, writable: true });
-  }
+  });
 });

@@ -1,4 +1,5 @@
 export * from "./test-backend";
+export * from "./as-cuda";
 export * from "./draws";
 export * from "./only-expert";
 export * from "./random-model";
