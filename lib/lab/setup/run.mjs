@@ -21,6 +21,7 @@ const COMMANDS = {
   check: { load: () => import("./commands/check.mjs"), needs: { build: false } },
   bench: { load: () => import("./commands/bench.mjs"), needs: {} },
   golden: { load: () => import("./commands/golden.mjs"), needs: {} },
+  interchange: { load: () => import("./commands/interchange.mjs"), needs: {} },
   data: { load: () => import("./commands/data.mjs"), needs: {} },
   docs: { load: () => import("./commands/docs.mjs"), needs: undefined },
   pack: { load: () => import("./commands/pack.mjs"), needs: {} },

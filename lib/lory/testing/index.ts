@@ -8,3 +8,4 @@ export * from "./compiled";
 export * from "./compiled-program";
 export * from "./compare-forward";
 export * from "./ladder";
+export * from "./line-process";

@@ -1,5 +1,4 @@
-import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
-import readline from "node:readline";
+import { LineProcess } from "../../testing/line-process";
 
 /** What a peer says of itself when it is ready. */
 export interface PeerReady {
@@ -19,36 +18,23 @@ export interface PeerSteps {
 
 /** A peer that runs steps when told to, so that it and the library can take turns. */
 export class PeerProcess {
-  readonly #child: ChildProcessWithoutNullStreams;
-  readonly #lines: AsyncIterator<string>;
+  readonly #process: LineProcess;
 
   constructor(command: string, args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
-    this.#child = spawn(command, args, { env: { ...process.env, ...environment } });
-    this.#child.stderr.pipe(process.stderr);
-    this.#lines = readline.createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+    this.#process = new LineProcess(command, args, environment);
   }
 
   /** Waits until it can run steps. */
-  async ready(): Promise<PeerReady> {
-    return JSON.parse(await this.#next()) as PeerReady;
+  ready(): Promise<PeerReady> {
+    return this.#process.next();
   }
 
-  async steps(count: number): Promise<PeerSteps> {
-    this.#child.stdin.write(`${count}\n`);
-    return JSON.parse(await this.#next()) as PeerSteps;
+  steps(count: number): Promise<PeerSteps> {
+    return this.#process.ask(count);
   }
 
   /** Waits until the peer has gone, and its memory with it. */
-  async end(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const gone = new Promise((resolve) => this.#child.once("exit", resolve));
-    this.#child.stdin.end();
-    await gone;
-  }
-
-  async #next(): Promise<string> {
-    const line = await this.#lines.next();
-    if (line.done) throw new Error("the peer ended: see its messages above");
-    return line.value;
+  end(): Promise<void> {
+    return this.#process.end();
   }
 }
