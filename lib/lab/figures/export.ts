@@ -7,7 +7,7 @@ import { resultsFolder } from "../results/project";
 import { FIGURE_FORMATS, type FigureFormat, figureSize, renderFigure, type RenderOptions } from "./render";
 
 export interface ExportOptions extends RenderOptions {
-  /** Folder that the files go to; default: `results/figures` of the clone. */
+  /** Folder that the files go to; default: `resultsFolder("figures")`. */
   readonly dir?: string;
   /** Default: pdf, svg, png and json. */
   readonly formats?: readonly FigureFormat[];

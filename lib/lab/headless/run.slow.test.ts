@@ -1,15 +1,8 @@
-import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-
-const REPOSITORY = path.resolve(__dirname, "../../..");
-const PYTHON = path.join(
-  REPOSITORY,
-  ".venv",
-  ...(process.platform === "win32" ? ["Scripts", "python.exe"] : ["bin", "python"]),
-);
+import { runHeadless } from "./run-headless";
 
 let folder: string;
 beforeEach(() => {
@@ -54,14 +47,7 @@ function read(name: string): readonly Cell[] {
 
 const textOf = ({ outputs }: Cell): string => outputs.flatMap(({ text = [] }) => text).join("");
 
-function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): { status: number | null; stdout: string } {
-  const { status, stdout } = spawnSync(PYTHON, [path.join(__dirname, "run.py"), ...args], {
-    cwd: folder,
-    encoding: "utf8",
-    env: { ...process.env, ...env },
-  });
-  return { status, stdout };
-}
+const run = (args: readonly string[], env?: NodeJS.ProcessEnv) => runHeadless(args, folder, env);
 
 describe("a headless run", () => {
   it("executes notebooks with parameters of the environment and writes them to a folder", () => {

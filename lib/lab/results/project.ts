@@ -13,7 +13,11 @@ export function projectFolder(from = __dirname): string | undefined {
   }
 }
 
-/** The folder `name` under the clone's `results`; under the working folder's if this is no clone. */
+/**
+ * The folder `name` under the clone's `results`, or under the folder that the environment variable LORY_RESULTS names; under the
+ * working folder's `results` if this is no clone.
+ */
 export function resultsFolder(name: string): string {
-  return path.join(projectFolder() ?? process.cwd(), "results", name);
+  const results = process.env.LORY_RESULTS || path.join(projectFolder() ?? process.cwd(), "results");
+  return path.resolve(results, name);
 }

@@ -2,7 +2,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { table } from "lory/notebook";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { projectFolder, resultsFolder, writeReport } from ".";
 import { replaceFile } from "./files";
 
@@ -35,6 +35,12 @@ describe("projectFolder", () => {
     expect(path.join(clone ?? "", "lib", "lab", "results")).toBe(__dirname);
     expect(resultsFolder("figures")).toBe(path.join(clone ?? "", "results", "figures"));
     expect(projectFolder(folder)).toBeUndefined();
+  });
+
+  it("keeps results elsewhere where LORY_RESULTS says so", () => {
+    vi.stubEnv("LORY_RESULTS", folder);
+    expect(resultsFolder("figures")).toBe(path.join(folder, "figures"));
+    vi.unstubAllEnvs();
   });
 });
 

@@ -22,6 +22,11 @@ export function corpusFolder(name: string, root: string = projectFolder()): stri
   return path.join(root, "data", name);
 }
 
+/** Where runs, figures and tables are kept: the checkout's `results`, or the folder that the environment variable LORY_RESULTS names. */
+export function resultsFolder(): string {
+  return process.env.LORY_RESULTS || path.join(projectFolder(), "results");
+}
+
 /** Where downloaded packages are kept between builds. */
 export function packageCache(root: string = projectFolder()): string {
   return path.join(root, ".cache", "packages");

@@ -1,7 +1,7 @@
 import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { openCorpus, trainBatches, type Corpus } from "../data";
-import { projectFolder } from "../data/project-folder";
+import { resultsFolder } from "../data/project-folder";
 import { refuseUnknownKeys, type Params } from "../models";
 import { latestCheckpoint, loadModel, saveCheckpoint } from "./checkpoint";
 import { codeHash } from "./code-hash";
@@ -15,7 +15,7 @@ import { blockedMetrics, closeSession, openSession, type Session } from "./sessi
 import type { TrainingSurroundings } from "./training";
 
 export interface OpenRunOptions {
-  /** Where run directories lie; default: `results/runs` of the checkout. */
+  /** Where run directories lie; default: `runs` in the checkout's `results`, or in the folder that LORY_RESULTS names. */
   readonly runsDir?: string;
   /** Checkpoints are written this often, and when training stops. Default: every 5 minutes. */
   readonly checkpointEvery?: { readonly steps?: number; readonly minutes?: number };
@@ -66,7 +66,7 @@ export class Run {
   #summary: RunSummary | undefined;
 
   constructor(identity: RunIdentity, corpus: Corpus, options: OpenRunOptions) {
-    const { runsDir = path.join(projectFolder(), "results", "runs"), checkpointEvery = {}, weights = true } = options;
+    const { runsDir = path.join(resultsFolder(), "runs"), checkpointEvery = {}, weights = true } = options;
     const { steps = Infinity, minutes = 5 } = checkpointEvery;
     this.config = identity.config;
     this.id = runId(identity);
