@@ -61,9 +61,24 @@ test("drawn anew whole, matrices keep their mean and deviation", () => {
   expectClose(tf.any(tf.equal(ffn.down_EFD, tf.expandDims(shifted, 0))).dataSync()[0], 0, EXACT);
 });
 
+test("noise has the asked share of the copied matrix's deviation, and is another in each expert", () => {
+  const config = tinyConfig({ dModel: 64, dFfn: 96, numHeads: 4 });
+  const source = initParams({ ...config, numExperts: 0 }, 3);
+  const noisy = ffnOf(upcycled(source, config, { seed: 1, noise: 0.25 }));
+  for (const [part, copied] of [["gateUp_EDG", "gateUp_DG"] as const, ["down_EFD", "down_FD"] as const]) {
+    const added = tf.sub(noisy[part], tf.expandDims(ffnOf(source)[copied], 0));
+    const ratio = tf.sqrt(tf.div(tf.moments(added, [1, 2]).variance, tf.moments(ffnOf(source)[copied]).variance));
+    // Six standard errors.
+    expectClose(ratio, tf.fill([config.numExperts], 0.25), { rtol: 6 / Math.sqrt(2 * 64 * 96), atol: 0 });
+    const [first, second] = tf.split(added, config.numExperts);
+    expect(tf.any(tf.equal(first, second)).dataSync()[0]).toBe(0);
+  }
+});
+
 test("what does not fit is refused by name", () => {
   const source = dense();
   expect(() => upcycled(source, experts, { seed: 1, reinitializedShare: 1.5 })).toThrow("reinitializedShare is 1.5");
+  expect(() => upcycled(source, experts, { seed: 1, noise: NaN })).toThrow("noise is NaN");
   expect(() => upcycled(source, { ...experts, numLayers: 3 }, { seed: 1 })).toThrow(
     /has \d layers, the configuration 3/,
   );

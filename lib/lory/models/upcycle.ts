@@ -16,6 +16,11 @@ export interface UpcycleOptions {
    * then, and the router has no gradient until something tells them apart.
    */
   readonly reinitializedShare?: number;
+  /**
+   * Deviation of the normal noise that is added to every weight of each expert's copy, in deviations of the matrix that was copied. 0, the default,
+   * adds none.
+   */
+  readonly noise?: number;
 }
 
 /** Draws beyond those of `initParams`, whose seeds end below. */
@@ -23,23 +28,25 @@ const SEEDS = 2 ** 52;
 
 /**
  * A dense model as the start of one with experts: everything outside of the experts is taken over, each expert is a copy of its layer's FFN,
- * and routers are fresh (Komatsuzaki et al. 2023, arXiv 2212.05055).
+ * and routers are fresh (Komatsuzaki et al. 2023, arXiv 2212.05055). Where routing weights sum to 1, copies compute what the dense model does; expert
+ * choice, ReMoE and shares of all experts (`normTopkProb` false) scale its FFNs' outputs.
  *
  * @param dense of a model that equals `config` but for its experts; it stays as it is
  * @returns tensors of their own, to be disposed by the caller
  * @throws Error that names the tensor whose shape does not fit; RangeError if the share is not from 0 to 1
  */
 export function upcycled(dense: Params, config: ModelConfig, options: UpcycleOptions): Params {
-  const { seed, reinitializedShare = 0 } = options;
+  const { seed, reinitializedShare = 0, noise = 0 } = options;
   if (!(reinitializedShare >= 0 && reinitializedShare <= 1))
     throw new RangeError(`reinitializedShare is ${reinitializedShare}: expected a number from 0 to 1`);
+  if (!(noise >= 0 && noise < Infinity)) throw new RangeError(`noise is ${noise}: expected a number of at least 0`);
   return tf.tidy(() => {
     const fresh = initParams(config, seed);
     if (dense.layers.length !== config.numLayers)
       throw new Error(`the given model has ${dense.layers.length} layers, the configuration ${config.numLayers}`);
     const layers = dense.layers.map(({ ffn, ...around }, i) => {
       if (!("gateUp_DG" in ffn)) throw new Error(`layers.${i} of the given model has no dense FFN`);
-      const draw: Draw = { share: reinitializedShare, seed: SEEDS + seed, stream: STREAMS * i };
+      const draw: Draw = { share: reinitializedShare, noise, seed: SEEDS + seed, stream: STREAMS * i };
       return { ...around, ffn: withExperts(fresh.layers[i].ffn, ffn, draw) };
     });
     const taken = paramsToList({ ...dense, layers });
@@ -56,10 +63,12 @@ export function upcycled(dense: Params, config: ModelConfig, options: UpcycleOpt
 }
 
 /** What is drawn anew, and from which random numbers. */
-type Draw = { share: number; seed: number; stream: number };
+type Draw = { share: number; noise: number; seed: number; stream: number };
 
 /** A layer's draws: the units, and the weights of both banks. */
 const STREAMS = 3;
+/** Lies beyond the streams of those draws. */
+const NOISE_STREAMS = 2 ** 20;
 
 /** A layer's FFN in the new model: `fresh` with its networks replaced by copies of the dense one. */
 function withExperts(fresh: FfnParams, dense: DenseFfnParams, draw: Draw): FfnParams {
@@ -69,7 +78,22 @@ function withExperts(fresh: FfnParams, dense: DenseFfnParams, draw: Draw): FfnPa
   const [numExperts] = fresh.gateUp_EDG.shape;
   const copies = (weights: tf.Tensor): tf.Tensor => tf.tile(tf.expandDims(weights, 0), [numExperts, 1, 1]);
   const experts = { gateUp_EDG: copies(gateUp_DG), down_EFD: copies(down_FD) };
-  return { ...fresh, ...first, ...(draw.share === 0 ? experts : partlyDrawn(experts, draw)) };
+  const drawn = draw.share === 0 ? experts : partlyDrawn(experts, draw);
+  return { ...fresh, ...first, ...(draw.noise === 0 ? drawn : withNoise(drawn, dense, draw)) };
+}
+
+/** Experts with normal noise on every weight. */
+function withNoise(
+  { gateUp_EDG, down_EFD }: ExpertParams,
+  { gateUp_DG, down_FD }: DenseFfnParams,
+  { noise, seed, stream }: Draw,
+): ExpertParams {
+  const noisy = (weights: tf.Tensor, copied: tf.Tensor, which: number): tf.Tensor => {
+    const deviation = tf.sqrt(tf.moments(copied).variance);
+    const drawn = random.normal(weights.shape, { seed, stream: NOISE_STREAMS + stream + which });
+    return tf.add(weights, tf.mul(drawn, tf.mul(deviation, noise)));
+  };
+  return { gateUp_EDG: noisy(gateUp_EDG, gateUp_DG, 0), down_EFD: noisy(down_EFD, down_FD, 1) };
 }
 
 /** Experts with the weights of a share of their hidden units drawn anew: gate, up and down of the same units, others for each expert. */

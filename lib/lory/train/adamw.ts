@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { emaRate } from "./ema";
 import { learningRateAt } from "./schedule";
 import type { OptimizerConfig } from "./run-config";
 
@@ -9,6 +10,16 @@ export interface StepScalars {
   readonly firstCorrection: tf.Scalar;
   /** 1 - beta2^step */
   readonly secondCorrection: tf.Scalar;
+  /** Share that the weights of this step have in their running mean; only where one is kept. */
+  readonly emaRate?: tf.Scalar;
+}
+
+/** From where on a step's scalars count, beside the schedule, which counts from the beginning. */
+export interface CountedFrom {
+  /** Steps before the optimizer's running means began, 0 by default. */
+  readonly moments?: number;
+  /** Steps before the running mean of the weights began; and its decay, 0 for none. */
+  readonly ema?: { readonly start: number; readonly decay: number };
 }
 
 /** One tensor with AdamW's running means of its gradient and of its gradient's square. */
@@ -19,11 +30,18 @@ export interface AdamWTensor {
 }
 
 /** The scalars of a step, counted from 1; computed in float64 and rounded once. The caller disposes them. */
-export function stepScalars(step: number, totalSteps: number, optimizer: OptimizerConfig): StepScalars {
+export function stepScalars(
+  step: number,
+  totalSteps: number,
+  optimizer: OptimizerConfig,
+  { moments = 0, ema }: CountedFrom = {},
+): StepScalars {
+  const updates = step - moments;
   return {
     learningRate: tf.scalar(learningRateAt(step, totalSteps, optimizer)),
-    firstCorrection: tf.scalar(1 - optimizer.beta1 ** step),
-    secondCorrection: tf.scalar(1 - optimizer.beta2 ** step),
+    firstCorrection: tf.scalar(1 - optimizer.beta1 ** updates),
+    secondCorrection: tf.scalar(1 - optimizer.beta2 ** updates),
+    ...(ema && ema.decay > 0 ? { emaRate: tf.scalar(emaRate(step - ema.start, ema.decay)) } : {}),
   };
 }
 

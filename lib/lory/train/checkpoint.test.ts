@@ -5,6 +5,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { EXACT, expectClose } from "tfjs-backend-xla/testing";
 import { useTestBackend } from "../testing";
 import { latestCheckpoint, loadCheckpoint, loadModel, removeUnfinishedCheckpoints, saveCheckpoint } from "./checkpoint";
 import { fillDisk } from "./testing/full-disk";
@@ -56,6 +57,20 @@ describe("a checkpoint", () => {
     const { state: loaded, progress } = await loadCheckpoint((await latestCheckpoint(root))!, SPECS);
     expect(progress).toEqual({ step: 10, tokens: 1280 });
     expect(await bits(loaded)).toBe(await bits(state(2)));
+  });
+
+  it("keeps the running mean of the weights, where there is one", async () => {
+    const withMean = { ...state(3), ema: state(4).params };
+    await saveCheckpoint(root, NAMES, withMean, { step: 9, tokens: 1 });
+    const folder = (await latestCheckpoint(root))!;
+    const { state: loaded } = await loadCheckpoint(folder, SPECS, { ema: true });
+    expect(await bits({ ...loaded, params: loaded.ema! })).toBe(await bits({ ...withMean, params: withMean.ema }));
+    const [embed] = await loadModel(folder, SPECS, true);
+    expectClose(embed, withMean.ema[0], EXACT);
+    const before = tf.memory().numTensors;
+    await fs.appendFile(path.join(folder, "ema.safetensors"), "x");
+    await expect(loadCheckpoint(folder, SPECS, { ema: true })).rejects.toThrow(/ema.safetensors is damaged/);
+    expect(tf.memory().numTensors).toBe(before);
   });
 
   it("gives its model alone, in the order asked for", async () => {

@@ -18,6 +18,7 @@ export interface Progress {
 
 const MODEL_FILE = "model.safetensors";
 const OPTIMIZER_FILE = "optimizer.safetensors";
+const EMA_FILE = "ema.safetensors";
 const STATE_FILE = "state.json";
 /** The coefficient of the L1 penalty, of trainings that adapt one. */
 const L1_COEFFICIENT: TensorSpec = { name: "l1_coefficient", shape: [], dtype: "float32" };
@@ -27,7 +28,7 @@ const FOLDER = /^step-(\d{8,})$/;
 const UNFINISHED = /^writing-/;
 
 /**
- * Saves a training as `root/step-<step>/`: the model and the optimizer as safetensors, the progress as JSON, a SHA-256
+ * Saves a training as `root/step-<step>/`: the model, the optimizer and the running mean of the weights as safetensors, the progress as JSON, a SHA-256
  * of each. Everything is written under a temporary name and flushed before the folder gets its own; then earlier
  * checkpoints are removed.
  *
@@ -55,6 +56,8 @@ export async function saveCheckpoint(
         ]),
       },
     ];
+    if (state.ema)
+      sums.push({ file: EMA_FILE, sha256: await writeTensors(temporary, EMA_FILE, named("", names, state.ema)) });
     const json = `${JSON.stringify(progress, null, 2)}\n`;
     await writeFlushed(path.join(temporary, STATE_FILE), json);
     sums.push({ file: STATE_FILE, sha256: createHash("sha256").update(json).digest("hex") });
@@ -76,6 +79,19 @@ export async function latestCheckpoint(root: string): Promise<string | undefined
   return folders.length > 0 ? path.join(root, folders[0]) : undefined;
 }
 
+/** The steps that the training of a checkpoint's folder has behind it. */
+export function checkpointStep(folder: string): number {
+  return stepOf(path.basename(folder));
+}
+
+/** Parts of a state that only some trainings have. */
+export interface StateParts {
+  /** The coefficient of an L1 penalty. */
+  readonly l1Coefficient?: boolean;
+  /** The running mean of the weights. */
+  readonly ema?: boolean;
+}
+
 /** Removes what a process that was killed had begun to write. */
 export async function removeUnfinishedCheckpoints(root: string): Promise<void> {
   await removeFolders(root, (name) => UNFINISHED.test(name));
@@ -85,37 +101,44 @@ export async function removeUnfinishedCheckpoints(root: string): Promise<void> {
  * Reads a training back, bit for bit.
  *
  * @param specs the model's parameters
- * @param hasL1Coefficient whether the coefficient of an L1 penalty is part of the training
+ * @param parts what the training has beside parameters and optimizer
  * @throws an error that names the file which is missing, damaged or of another model
  */
 export async function loadCheckpoint(
   folder: string,
   specs: readonly TensorSpec[],
-  hasL1Coefficient = false,
+  parts: StateParts = {},
 ): Promise<{ state: TrainState; progress: Progress }> {
   const sums = await readSums(folder);
   await checkSum(folder, STATE_FILE, sums);
   const progress = JSON.parse(await fs.readFile(path.join(folder, STATE_FILE), "utf8")) as Progress;
-  const params = await readTensors(folder, MODEL_FILE, sums, specs);
+  const loaded: tf.Tensor[] = [];
+  const read = async (file: string, wanted: readonly TensorSpec[]): Promise<tf.Tensor[]> => {
+    const tensors = await readTensors(folder, file, sums, wanted);
+    loaded.push(...tensors);
+    return tensors;
+  };
   try {
+    const params = await read(MODEL_FILE, specs);
     const optimizerSpecs = [
       ...renamed("m.", specs),
       ...renamed("v.", specs),
-      ...(hasL1Coefficient ? [L1_COEFFICIENT] : []),
+      ...(parts.l1Coefficient ? [L1_COEFFICIENT] : []),
     ];
-    const tensors = await readTensors(folder, OPTIMIZER_FILE, sums, optimizerSpecs);
+    const tensors = await read(OPTIMIZER_FILE, optimizerSpecs);
     const [m, v] = [0, 1].map((i) => tensors.slice(i * specs.length, (i + 1) * specs.length));
-    const rest = hasL1Coefficient ? { l1Coefficient: tensors[2 * specs.length] as tf.Scalar } : {};
-    return { state: { params, m, v, ...rest }, progress };
+    const l1 = parts.l1Coefficient ? { l1Coefficient: tensors[2 * specs.length] as tf.Scalar } : {};
+    const ema = parts.ema ? { ema: await read(EMA_FILE, specs) } : {};
+    return { state: { params, m, v, ...l1, ...ema }, progress };
   } catch (error) {
-    tf.dispose(params);
+    tf.dispose(loaded);
     throw error;
   }
 }
 
-/** Reads the model of a checkpoint only, its tensors in the order of `specs`. */
-export async function loadModel(folder: string, specs: readonly TensorSpec[]): Promise<tf.Tensor[]> {
-  return readTensors(folder, MODEL_FILE, await readSums(folder), specs);
+/** Reads the model of a checkpoint only, its tensors in the order of `specs`; with `ema` the running mean of its weights. */
+export async function loadModel(folder: string, specs: readonly TensorSpec[], ema = false): Promise<tf.Tensor[]> {
+  return readTensors(folder, ema ? EMA_FILE : MODEL_FILE, await readSums(folder), specs);
 }
 
 function named(prefix: string, names: readonly string[], tensors: readonly tf.Tensor[]): NamedTensor[] {

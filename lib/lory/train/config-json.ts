@@ -1,5 +1,5 @@
 import { CONFIG_KEYS } from "../models/config-keys";
-import type { OptimizerConfig, RunConfig } from "./run-config";
+import type { DenseWarmupConfig, OptimizerConfig, RunConfig } from "./run-config";
 
 /** As in Hugging Face's TrainingArguments where it has the quantity. */
 const OPTIMIZER_KEYS = {
@@ -13,16 +13,26 @@ const OPTIMIZER_KEYS = {
   finalFraction: "min_lr_ratio",
 } as const satisfies Record<keyof OptimizerConfig, string>;
 
+const WARMUP_KEYS = {
+  fraction: "fraction",
+  optimizerState: "optimizer_state",
+  noise: "noise",
+  reinitializedShare: "reinitialized_share",
+} as const satisfies Record<keyof DenseWarmupConfig, string>;
+
 const RUN_KEYS = {
   name: "name",
   model: "model",
   corpus: "corpus",
   seed: "seed",
   batchSize: "batch_size",
+  accumulation: "gradient_accumulation_steps",
   trainTokens: "train_tokens",
   precision: "precision",
   merges: "merges",
   optimizer: "optimizer",
+  denseWarmup: "dense_warmup",
+  emaDecay: "ema_decay",
 } as const satisfies Record<keyof RunConfig, string>;
 
 /** A run's configuration as its `config.json`: complete, and the same text for the same configuration. */
@@ -30,6 +40,7 @@ export function configJson(config: RunConfig): string {
   const json = renamed(config, RUN_KEYS, {
     model: renamed(config.model, CONFIG_KEYS),
     optimizer: renamed(config.optimizer, OPTIMIZER_KEYS),
+    denseWarmup: config.denseWarmup && renamed(config.denseWarmup, WARMUP_KEYS),
   });
   return `${JSON.stringify(json, null, 2)}\n`;
 }

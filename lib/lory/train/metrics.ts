@@ -23,6 +23,8 @@ export interface StepMetrics extends Partial<RoutingMetrics> {
   readonly tokens: number;
   /** Passes over the corpus begun before this batch: 0 while every token is new. */
   readonly epoch: number;
+  /** In runs with a dense warm-up: 1 in its steps, which train the dense model, and 0 after the copy into experts. */
+  readonly denseWarmup?: number;
   /** Mean cross entropy of the step's batch before its update. */
   readonly lossNats: number;
   readonly learningRate: number;
@@ -39,6 +41,7 @@ export const METRIC_NAMES = {
   step: "step",
   tokens: "throughput/total tokens",
   epoch: "data/epoch",
+  denseWarmup: "train/dense warmup",
   lossNats: "train/CE loss",
   learningRate: "optim/LR (group 0)",
   gradNorm: "optim/total grad norm",
@@ -60,7 +63,7 @@ const ROUTING_METRICS = [
 ] satisfies (keyof RoutingMetrics)[];
 
 const FIELDS = Object.keys(METRIC_NAMES) as (keyof StepMetrics)[];
-const OPTIONAL: readonly (keyof StepMetrics)[] = ROUTING_METRICS;
+const OPTIONAL: readonly (keyof StepMetrics)[] = ["denseWarmup", ...ROUTING_METRICS];
 const NULLABLE: readonly (keyof StepMetrics)[] = ["tokensPerSecond", "secondsLeft"];
 
 /** A step's metrics as one line of JSON, with the line's end. */

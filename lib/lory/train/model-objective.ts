@@ -69,13 +69,16 @@ export function dropoutNumbers(
 }
 
 /** A run's state before its first step. It is compiled without blocking the event loop, and drawn on the device. */
-export async function freshState(config: Pick<RunConfig, "model" | "seed">): Promise<TrainState> {
+export async function freshState(
+  config: Pick<RunConfig, "model" | "seed"> & Partial<Pick<RunConfig, "emaDecay">>,
+): Promise<TrainState> {
   const { l1InitialCoef } = config.model;
   const draw = jit(
     () =>
       initialState(
         initialParameters(config),
         hasL1Coefficient(config.model) ? { l1Coefficient: tf.fill([], l1InitialCoef) } : {},
+        (config.emaDecay ?? 0) > 0,
       ),
     { name: "initial state" },
   );

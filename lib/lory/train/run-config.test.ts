@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { configJson } from "./config-json";
-import { runConfig, totalSteps, type RunConfigInput } from "./run-config";
+import { denseWarmupSteps, runConfig, totalSteps, type RunConfigInput } from "./run-config";
 
 const input: RunConfigInput = {
   name: "tiny",
@@ -9,6 +9,15 @@ const input: RunConfigInput = {
   trainTokens: 1000,
   optimizer: { learningRate: 1e-3 },
 };
+
+/** With experts and a dense warm-up. */
+const warm = (change: object, denseWarmup: object = {}, model: object = {}): RunConfigInput => ({
+  ...input,
+  model: { ...input.model, numExperts: 2, ...model },
+  trainTokens: 2560,
+  denseWarmup,
+  ...change,
+});
 
 describe("a run's configuration", () => {
   it("is complete", () => {
@@ -20,7 +29,10 @@ describe("a run's configuration", () => {
       precision: "f32",
       merges: "keep",
       batchSize: 4,
+      accumulation: 1,
       trainTokens: 1000,
+      denseWarmup: null,
+      emaDecay: 0,
     });
     expect(model.dModel).toBe(128);
     expect(optimizer).toEqual({
@@ -36,7 +48,13 @@ describe("a run's configuration", () => {
   });
 
   it("is the same when it is given again, whole", () => {
-    expect(runConfig(runConfig(input))).toEqual(runConfig(input));
+    for (const each of [input, warm({})]) expect(runConfig(runConfig(each))).toEqual(runConfig(each));
+  });
+
+  it("has the paper's dense warm-up where one is asked for", () => {
+    const config = runConfig(warm({ trainTokens: 128 * 40 }));
+    expect(config.denseWarmup).toEqual({ fraction: 0.05, optimizerState: "fresh", noise: 0, reinitializedShare: 0 });
+    expect([denseWarmupSteps(config), denseWarmupSteps(runConfig(input))]).toEqual([2, 0]);
   });
 
   it("takes a default for what is undefined", () => {
@@ -72,6 +90,24 @@ describe("a bad value is refused by name", () => {
     ["warmup in per cent", optimizer({ warmupFraction: 5 }), /warmupFraction is 5 .* from 0 to 1/],
     ["model not an object", { ...input, model: "1m" }, /model is "1m"/],
     ["budget below a batch", { ...input, trainTokens: 127 }, /trainTokens is 127, a batch has 128 tokens/],
+    ["unequal parts of a batch", { ...input, accumulation: 3 }, /accumulation is 3, batchSize 4: .* a multiple/],
+    [
+      "parts of a batch that experts choose from",
+      warm({ accumulation: 2 }, {}, { routingMode: "expert_choice" }),
+      /accumulation is 2, expertChoicePool "batch": .* Set expertChoicePool to "sequence"/,
+    ],
+    ["decay of 1", { ...input, emaDecay: 1 }, /emaDecay is 1 .* below 1/],
+    ["warm-up of nothing", { ...input, denseWarmup: {} }, /denseWarmup is set, numExperts is 0/],
+    ["warm-up that is no object", warm({ denseWarmup: 0.05 }), /denseWarmup is 0.05 .* object or null/],
+    [
+      "warm-up shorter than a step",
+      warm({}, { fraction: 0.01 }),
+      /fraction is 0.01 .* 0 of 20 steps, expected 1 to 19/,
+    ],
+    ["warm-up to the end", warm({}, { fraction: 1 }), /fraction is 1 .* 20 of 20 steps/],
+    ["warm-up's unknown key", warm({}, { share: 0.1 }), /dense warm-up has no key "share"/],
+    ["warm-up's unknown state", warm({}, { optimizerState: "copied" }), /optimizerState is "copied" .* fresh, kept/],
+    ["negative noise", warm({}, { noise: -1 }), /noise is -1/],
     ["segment beyond the context", { ...input, model: { contextLength: 8, segmentLength: 16 } }, /segmentLength is 16/],
   ])("%s", (_case, given, message) => {
     expect(() => runConfig(given as RunConfigInput)).toThrow(message);
@@ -97,6 +133,10 @@ describe("config.json", () => {
     expect(Object.keys(json.model)).toHaveLength(Object.keys(runConfig(input).model).length);
     expect(json.optimizer).toMatchObject({ learning_rate: 1e-3, adam_beta2: 0.95, max_grad_norm: 1 });
     expect(Object.values(json.optimizer)).toEqual(Object.values(runConfig(input).optimizer));
+    expect(json).toMatchObject({ gradient_accumulation_steps: 1, dense_warmup: null, ema_decay: 0 });
+    expect(JSON.parse(configJson(runConfig(warm({}))))).toMatchObject({
+      dense_warmup: { fraction: 0.05, optimizer_state: "fresh", noise: 0, reinitialized_share: 0 },
+    });
   });
 
   it("does not depend on the order of the keys that were given", () => {

@@ -18,6 +18,27 @@ export interface OptimizerConfig {
   readonly finalFraction: number;
 }
 
+/**
+ * A start as the dense model of the same active size, whose FFN is then copied into every expert (Lory, section 4.1). Routers are new at the
+ * copy, the learning rate's schedule goes on. Copied experts are equal, and give the router no gradient until something tells them apart.
+ */
+export interface DenseWarmupConfig {
+  /** Share of all steps in which the dense model is trained; the paper's is 0.05. */
+  readonly fraction: number;
+  /**
+   * AdamW at the copy: `fresh` begins anew, as in the paper's reading here; `kept` copies the running means with the weights, those of an FFN into
+   * every expert, and starts new tensors with means of 0.
+   */
+  readonly optimizerState: (typeof WARMUP_OPTIMIZER_STATES)[number];
+  /** Deviation of the normal noise that is added to each expert's copy, in deviations of the copied matrix; 0 adds none. */
+  readonly noise: number;
+  /** Share of each expert's hidden units that is drawn anew (Drop-Upcycling, arXiv 2502.19261); 0 copies all. */
+  readonly reinitializedShare: number;
+}
+
+/** What becomes of the optimizer's state where a dense warm-up ends. */
+export const WARMUP_OPTIMIZER_STATES = ["fresh", "kept"] as const;
+
 /** Everything that determines a training, beside the corpus's content and the library's code. */
 export interface RunConfig {
   /** First part of the run directory's name. */
@@ -29,6 +50,11 @@ export interface RunConfig {
   readonly seed: number;
   /** Sequences a step. */
   readonly batchSize: number;
+  /**
+   * Parts of equal size that a step's sequences pass the device in, one after the other, for less memory. What is learned is that of the
+   * whole batch, up to rounding; 1, the default, is one part.
+   */
+  readonly accumulation: number;
   /** Budget: as many whole batches are trained as fit in. */
   readonly trainTokens: number;
   /**
@@ -39,6 +65,10 @@ export interface RunConfig {
   /** Whether a step keeps the merged weights of each segment and layer, or merges again in the backward pass: see `MERGE_MEMORY`. */
   readonly merges: MergeMemory;
   readonly optimizer: OptimizerConfig;
+  /** Null, the default, for none: the model with experts is trained from its first step. */
+  readonly denseWarmup: DenseWarmupConfig | null;
+  /** Decay of the running mean of the weights that is kept beside them, see `Run.params`; 0, the default, keeps none. */
+  readonly emaDecay: number;
 }
 
 /** What a run's `precision` may be. */
@@ -46,8 +76,9 @@ export const RUN_PRECISIONS = ["f32", "bf16"] as const;
 
 /** What a caller has to say; the rest has defaults. */
 export type RunConfigInput = Pick<RunConfig, "name" | "batchSize" | "trainTokens"> &
-  Partial<Pick<RunConfig, "corpus" | "seed" | "precision" | "merges">> & {
+  Partial<Pick<RunConfig, "corpus" | "seed" | "accumulation" | "precision" | "merges" | "emaDecay">> & {
     readonly model: ModelConfigInput;
+    readonly denseWarmup?: Partial<DenseWarmupConfig> | null;
     readonly optimizer: Pick<OptimizerConfig, "learningRate"> & Partial<OptimizerConfig>;
   };
 
@@ -78,6 +109,7 @@ const RUN_RULES: Rules<RunConfig> = {
     (value) => Number.isInteger(value) && value >= 0 && value < 2 ** 31,
   ),
   batchSize: count,
+  accumulation: count,
   trainTokens: count,
   precision: {
     expected: `one of ${RUN_PRECISIONS.join(", ")}`,
@@ -88,6 +120,8 @@ const RUN_RULES: Rules<RunConfig> = {
     holds: (value) => MERGE_MEMORY.some((each) => each === value),
   },
   optimizer: record,
+  denseWarmup: { expected: "an object or null", holds: (value) => value === null || isRecord(value) },
+  emaDecay: beta,
 };
 
 const OPTIMIZER_RULES: Rules<OptimizerConfig> = {
@@ -100,6 +134,24 @@ const OPTIMIZER_RULES: Rules<OptimizerConfig> = {
   warmupFraction: fraction,
   finalFraction: fraction,
 };
+
+const WARMUP_RULES: Rules<DenseWarmupConfig> = {
+  fraction,
+  optimizerState: {
+    expected: `one of ${WARMUP_OPTIMIZER_STATES.join(", ")}`,
+    holds: (value) => WARMUP_OPTIMIZER_STATES.some((each) => each === value),
+  },
+  noise: number("a number of at least 0", (value) => value >= 0),
+  reinitializedShare: fraction,
+};
+
+/** The paper's warm-up (section 4.1), and the readings of what it leaves open: experts are copies, the optimizer begins anew. */
+const WARMUP_DEFAULTS = {
+  fraction: 0.05,
+  optimizerState: "fresh",
+  noise: 0,
+  reinitializedShare: 0,
+} as const satisfies DenseWarmupConfig;
 
 /** The paper's betas (section 4.1); what it does not print is this project's reading: see the field's docs. */
 const OPTIMIZER_DEFAULTS = {
@@ -123,13 +175,18 @@ export function runConfig(input: RunConfigInput): RunConfig {
     seed: 0,
     precision: "f32" as const,
     merges: "keep" as const,
+    accumulation: 1,
+    denseWarmup: null,
+    emaDecay: 0,
     ...defined(input),
   };
-  const { model, optimizer, ...rest } = checked("a run's configuration", given, RUN_RULES);
+  const { model, optimizer, denseWarmup, ...rest } = checked("a run's configuration", given, RUN_RULES);
   const config: RunConfig = {
     ...rest,
     model: modelConfig(model),
     optimizer: checked("a run's optimizer", { ...OPTIMIZER_DEFAULTS, ...defined(optimizer) }, OPTIMIZER_RULES),
+    denseWarmup:
+      denseWarmup && checked("a dense warm-up", { ...WARMUP_DEFAULTS, ...defined(denseWarmup) }, WARMUP_RULES),
   };
   if (totalSteps(config) < 1) {
     throw new RangeError(
@@ -137,17 +194,54 @@ export function runConfig(input: RunConfigInput): RunConfig {
         `(batchSize ${config.batchSize} x contextLength ${config.model.contextLength}): give at least one batch`,
     );
   }
+  checkAccumulation(config);
+  checkWarmup(config);
   return config;
 }
 
 /** Tokens that are predicted in one step. */
-export function tokensPerStep(config: RunConfig): number {
+export function tokensPerStep(config: Pick<RunConfig, "batchSize" | "model">): number {
   return config.batchSize * config.model.contextLength;
 }
 
 /** Steps of the whole training: the batches that fit in the budget. */
-export function totalSteps(config: RunConfig): number {
+export function totalSteps(config: Pick<RunConfig, "trainTokens" | "batchSize" | "model">): number {
   return Math.floor(config.trainTokens / tokensPerStep(config));
+}
+
+/** Steps of the dense model that come before those with experts; 0 without a dense warm-up. */
+export function denseWarmupSteps(
+  config: Pick<RunConfig, "denseWarmup" | "trainTokens" | "batchSize" | "model">,
+): number {
+  return Math.round((config.denseWarmup?.fraction ?? 0) * totalSteps(config));
+}
+
+function checkAccumulation({ accumulation, batchSize, model }: RunConfig): void {
+  if (batchSize % accumulation !== 0) {
+    throw new RangeError(
+      `accumulation is ${accumulation}, batchSize ${batchSize}: a step's sequences are cut into parts of equal size, so that batchSize must be a multiple`,
+    );
+  }
+  const { numExperts, routingMode, expertChoicePool } = model;
+  if (accumulation > 1 && numExperts > 0 && routingMode === "expert_choice" && expertChoicePool === "batch") {
+    throw new Error(
+      `accumulation is ${accumulation}, expertChoicePool "batch": experts take from all units of a step, of which a part sees its own alone. ` +
+        `Set expertChoicePool to "sequence", or accumulation to 1`,
+    );
+  }
+}
+
+function checkWarmup(config: RunConfig): void {
+  if (config.denseWarmup === null) return;
+  if (config.model.numExperts === 0) {
+    throw new Error("denseWarmup is set, numExperts is 0: there are no experts for the dense FFN to be copied into");
+  }
+  const [steps, all] = [denseWarmupSteps(config), totalSteps(config)];
+  if (steps < 1 || steps >= all) {
+    throw new RangeError(
+      `fraction is ${config.denseWarmup.fraction} in a dense warm-up: that is ${steps} of ${all} steps, expected 1 to ${all - 1}`,
+    );
+  }
 }
 
 /** The object with its keys in the rules' order, once each of them is known, there, and as its rule asks. */

@@ -3,8 +3,9 @@ import * as tf from "@tensorflow/tfjs-core";
 import { openCorpus, trainBatches, type Corpus } from "../data";
 import { resultsFolder } from "../data/project-folder";
 import { refuseUnknownKeys, type Params } from "../models";
-import { latestCheckpoint, loadModel, saveCheckpoint } from "./checkpoint";
+import { checkpointStep, latestCheckpoint, loadModel, saveCheckpoint } from "./checkpoint";
 import { codeHash } from "./code-hash";
+import { phaseAfter } from "./dense-warmup";
 import type { StepMetrics } from "./metrics";
 import { readMetrics } from "./metrics-log";
 import { parameterSpecs, paramsOf } from "./model-objective";
@@ -128,11 +129,17 @@ export class Run {
   }
 
   /**
-   * The parameters of the last checkpoint; the caller disposes them.
+   * The parameters of the last checkpoint; the caller disposes them. Those of a dense model while a dense warm-up lasts.
    *
-   * @throws an error if there is none, or if it is damaged
+   * @param options.ema the running mean of the parameters instead: with a decay d each step's weights count d times as much as those of the
+   * step after it, from the first step on, or from the copy on which ended a dense warm-up
+   * @throws an error if there is none, if it is damaged, or if the run keeps no running mean
    */
-  async params(): Promise<Params> {
+  async params({ ema = false }: { readonly ema?: boolean } = {}): Promise<Params> {
+    if (ema && this.config.emaDecay === 0)
+      throw new Error(
+        `run ${this.id} keeps no running mean of its weights (emaDecay is 0): set emaDecay, such as 0.999`,
+      );
     const folder = await latestCheckpoint(this.#files.checkpoints);
     if (folder === undefined) {
       throw new Error(
@@ -141,14 +148,13 @@ export class Run {
           : `run ${this.id} has no parameters yet: train it first`,
       );
     }
-    const specs = parameterSpecs(this.config.model);
-    return paramsOf(specs, await loadModel(folder, specs));
+    const specs = parameterSpecs(phaseAfter(this.config, checkpointStep(folder)).model);
+    return paramsOf(specs, await loadModel(folder, specs, ema));
   }
 
-  #surroundings({ training, specs, log, metrics }: Session): TrainingSurroundings {
+  #surroundings({ training, log, metrics }: Session): TrainingSurroundings {
     const { batchSize, model, seed } = this.config;
     const { steps: everySteps, ms: everyMs } = this.#checkpointEvery;
-    const names = specs.map(({ name }) => name);
     return {
       batches: trainBatches(this.corpus, {
         batchSize,
@@ -163,6 +169,7 @@ export class Run {
       save: async (state, step) => {
         await log.flush();
         const progress = { step, tokens: step * tokensPerStep(this.config) };
+        const names = training.specs.map(({ name }) => name);
         await saveCheckpoint(this.#files.checkpoints, names, state, progress);
       },
       isSaveDue: (steps, ms) => steps >= everySteps || ms >= everyMs,

@@ -1,11 +1,11 @@
 import fs from "node:fs/promises";
 import path from "node:path";
-import type { TensorSpec } from "../models/safetensors";
-import { latestCheckpoint, loadCheckpoint, removeUnfinishedCheckpoints } from "./checkpoint";
+import { checkpointStep, latestCheckpoint, loadCheckpoint, removeUnfinishedCheckpoints } from "./checkpoint";
+import { phaseAfter } from "./dense-warmup";
 import { describeEnvironment } from "./environment";
 import type { StepMetrics } from "./metrics";
 import { MetricsLog, readMetrics } from "./metrics-log";
-import { freshState, hasL1Coefficient, modelObjective, parameterSpecs } from "./model-objective";
+import { freshState, hasL1Coefficient, parameterSpecs } from "./model-objective";
 import { finishedSummary, recordSession, type RunFiles, type RunIdentity } from "./run-directory";
 import { acquireRunLock, type RunLock } from "./run-lock";
 import { Training } from "./training";
@@ -13,8 +13,6 @@ import { Training } from "./training";
 /** A training in this process, with what it holds of its run directory. */
 export interface Session {
   readonly training: Training;
-  /** Of the model's parameters, in the training's order. */
-  readonly specs: readonly TensorSpec[];
   /** Every step recorded: all that the training has seen, but for those in flight. */
   readonly metrics: StepMetrics[];
   readonly log: MetricsLog;
@@ -76,11 +74,12 @@ async function restore(files: RunFiles, identity: RunIdentity): Promise<Omit<Ses
   await removeUnfinishedCheckpoints(files.checkpoints);
   await fs.rm(files.summary, { force: true }); // of a run whose weights are not here: it is trained again
   const folder = await latestCheckpoint(files.checkpoints);
-  const specs = parameterSpecs(config.model);
+  const { model } = phaseAfter(config, folder ? checkpointStep(folder) : 0);
+  const parts = { l1Coefficient: hasL1Coefficient(model), ema: config.emaDecay > 0 };
   const { state, progress } = folder
-    ? await loadCheckpoint(folder, specs, hasL1Coefficient(config.model))
-    : { state: await freshState(config), progress: { step: 0 } };
-  const training = new Training(config, modelObjective(config.model, specs, config.merges), state, progress.step);
+    ? await loadCheckpoint(folder, parameterSpecs(model), parts)
+    : { state: await freshState({ ...config, model }), progress: { step: 0 } };
+  const training = new Training(config, state, progress.step);
   try {
     const metrics = (await readMetrics(files.metrics)).slice(0, progress.step);
     if (metrics.length < progress.step) {
@@ -90,7 +89,7 @@ async function restore(files: RunFiles, identity: RunIdentity): Promise<Omit<Ses
       );
     }
     await recordSession(files, identity, await describeEnvironment(progress.step));
-    return { training, specs, metrics, log: await MetricsLog.open(files.metrics, metrics) };
+    return { training, metrics, log: await MetricsLog.open(files.metrics, metrics) };
   } catch (error) {
     training.dispose();
     throw error;

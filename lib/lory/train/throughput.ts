@@ -23,6 +23,12 @@ export class Throughput {
     if (this.#lastEndMs !== undefined) this.#lastEndMs = nowMs;
   }
 
+  /** Other steps follow, of other durations: what was measured is forgotten, and the first one only starts the clock. */
+  restarted(): void {
+    this.#laps.length = 0;
+    this.#lastEndMs = undefined;
+  }
+
   /** Milliseconds that the last step took; null until two steps have ended. */
   get lastStepMs(): number | null {
     return this.#laps.at(-1) ?? null;

@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { jit, precision, type Precision } from "tfjs-backend-xla";
 import type { TrainingInputs, TrainingLosses } from "../models";
 import { adamW, clipScale, globalNorm, type StepScalars } from "./adamw";
+import { averaged } from "./ema";
 import type { RoutingMetrics } from "./metrics";
 import type { OptimizerConfig, RunConfig } from "./run-config";
 import { routingMetrics } from "./routing-metrics";
@@ -12,6 +13,8 @@ export interface TrainState extends Pick<TrainingInputs, "l1Coefficient"> {
   readonly params: tf.Tensor[];
   readonly m: tf.Tensor[];
   readonly v: tf.Tensor[];
+  /** The running mean of the parameters, where one is kept. */
+  readonly ema?: tf.Tensor[];
 }
 
 /** What a model is trained by, as functions of the flat parameters. */
@@ -37,8 +40,13 @@ export interface StepResult {
 const POLICY = { f32: "default", bf16: "bf16" } as const satisfies Record<RunConfig["precision"], Precision>;
 
 /** A state at the start of training: the given parameters, no momentum, and what else it begins with. */
-export function initialState(params: tf.Tensor[], rest: Pick<TrainState, "l1Coefficient"> = {}): TrainState {
-  return { params, m: params.map((p) => tf.zerosLike(p)), v: params.map((p) => tf.zerosLike(p)), ...rest };
+export function initialState(
+  params: tf.Tensor[],
+  rest: Pick<TrainState, "l1Coefficient"> = {},
+  keepsEma = false,
+): TrainState {
+  const zeros = (): tf.Tensor[] => params.map((p) => tf.zerosLike(p));
+  return { params, m: zeros(), v: zeros(), ...rest, ...(keepsEma ? { ema: zeros() } : {}) };
 }
 
 /**
@@ -58,7 +66,7 @@ export function trainStep(
     scalars: StepScalars,
     uniform_YBE?: tf.Tensor3D,
   ): StepResult => {
-    const { l1Coefficient } = state;
+    const { l1Coefficient, ema } = state;
     const inputs = { l1Coefficient, uniform_YBE };
     const { losses, grads } = precision(POLICY[runPrecision], () =>
       lossesAndGrads((params) => objective.losses(params, tokens_BM, inputs), state.params),
@@ -68,15 +76,17 @@ export function trainStep(
     const updated = state.params.map((param, i) =>
       adamW({ param, m: state.m[i], v: state.v[i] }, grads[i], scale, scalars, optimizer),
     );
+    const params = objective.balanced(
+      updated.map(({ param }) => param),
+      losses.loads,
+    );
     return {
       state: {
-        params: objective.balanced(
-          updated.map(({ param }) => param),
-          losses.loads,
-        ),
+        params,
         m: updated.map(({ m }) => m),
         v: updated.map(({ v }) => v),
         ...(l1Coefficient === undefined ? {} : { l1Coefficient: objective.adapted(l1Coefficient, losses) }),
+        ...(ema === undefined ? {} : { ema: ema.map((mean, i) => averaged(mean, params[i], scalars.emaRate!)) }),
       },
       lossNats: losses.lossNats,
       gradNorm,

@@ -2,13 +2,15 @@ import { performance } from "node:perf_hooks";
 import { setImmediate as eventLoopTurn } from "node:timers/promises";
 import * as tf from "@tensorflow/tfjs-core";
 import type { TrainBatch } from "../data";
+import type { TensorSpec } from "../models/safetensors";
 import { stepScalars } from "./adamw";
+import { expertPhase, phaseAfter, stateWithExperts, type TrainingPhase } from "./dense-warmup";
 import type { RoutingMetrics, StepMetrics } from "./metrics";
-import { dropoutNumbers } from "./model-objective";
-import { tokensPerStep, totalSteps, type RunConfig } from "./run-config";
+import { dropoutNumbers, modelObjective, parameterSpecs } from "./model-objective";
+import { denseWarmupSteps, tokensPerStep, totalSteps, type RunConfig } from "./run-config";
 import { learningRateAt } from "./schedule";
 import { Throughput } from "./throughput";
-import { trainStep, type Objective, type StepResult, type TrainState } from "./train-step";
+import { trainStep, type StepResult, type TrainState } from "./train-step";
 
 /** What a training reads, and where it leaves what it knows. */
 export interface TrainingSurroundings {
@@ -32,6 +34,7 @@ const QUEUED_STEP_MS = 1000;
 interface StepInFlight extends Omit<StepResult, "state"> {
   readonly step: number;
   readonly epoch: number;
+  readonly phase: TrainingPhase["name"];
 }
 
 /** What a step's tensors say. */
@@ -46,25 +49,32 @@ export class DivergedError extends Error {
   override readonly name = "DivergedError";
 }
 
+/** A phase with what its steps need. */
+interface PhaseUnderWay extends TrainingPhase {
+  /** Of the parameters, in the state's order. */
+  readonly specs: readonly TensorSpec[];
+  readonly step: ReturnType<typeof trainStep>;
+  isPrepared: boolean;
+}
+
 /** A training under way: the one place where parameters, optimizer and step change. */
 export class Training {
   readonly #config: RunConfig;
-  readonly #step: ReturnType<typeof trainStep>;
+  #phase: PhaseUnderWay;
   #state: TrainState;
   #steps: number;
   #savedSteps: number;
   /** In order; two while the device has one step more than the host has seen. */
   readonly #inFlight: StepInFlight[] = [];
   #isBlocked = false;
-  #isPrepared = false;
 
   /**
-   * @param state taken over: training consumes it, `dispose` frees what it has become
+   * @param state taken over: training consumes it, `dispose` frees what it has become; of the model of `phaseAfter(config, steps)`
    * @param steps trained and saved before
    */
-  constructor(config: RunConfig, objective: Objective, state: TrainState, steps: number) {
+  constructor(config: RunConfig, state: TrainState, steps: number) {
     this.#config = config;
-    this.#step = trainStep(objective, config.optimizer, config.precision);
+    this.#phase = underWay(phaseAfter(config, steps), config);
     this.#state = state;
     this.#steps = steps;
     this.#savedSteps = steps;
@@ -73,6 +83,11 @@ export class Training {
   /** Steps trained, the one in flight included. */
   get steps(): number {
     return this.#steps;
+  }
+
+  /** Of the parameters that the state has now, in its order: those of the dense model in a dense warm-up. */
+  get specs(): readonly TensorSpec[] {
+    return this.#phase.specs;
   }
 
   /** Whether recording or saving failed, so that nothing but this object knows the last steps. `advance` can be called again. */
@@ -101,6 +116,11 @@ export class Training {
     let failed = false;
     try {
       while (this.#steps < totalSteps(this.#config) && !signal?.aborted) {
+        if (this.#phase.name === "dense" && this.#steps === denseWarmupSteps(this.#config)) {
+          while (this.#inFlight.length > 0) yield await finish();
+          await this.#beginExperts();
+          throughput.restarted();
+        }
         await this.#dispatch(surroundings.batches);
         const queued = throughput.lastStepMs !== null && throughput.lastStepMs < QUEUED_STEP_MS ? 1 : 0;
         while (this.#inFlight.length > queued) yield await finish();
@@ -127,22 +147,32 @@ export class Training {
     for (const { lossNats, gradNorm, routing } of this.#inFlight.splice(0)) tf.dispose([lossNats, gradNorm, routing]);
   }
 
+  /** Copies the dense model into the experts. Until the next step the training still counts as that of the dense model: see `phaseAfter`. */
+  async #beginExperts(): Promise<void> {
+    this.#state = await stateWithExperts(this.#state, this.#config);
+    this.#phase = underWay(expertPhase(this.#config), this.#config);
+  }
+
   /** Gives the device its next step. */
   async #dispatch(batches: Iterator<TrainBatch, never>): Promise<void> {
-    const { batchSize, model, optimizer } = this.#config;
+    const { batchSize, optimizer, denseWarmup, emaDecay } = this.#config;
+    const { name, model, startStep } = this.#phase;
     const { tokens_BM: tokens, epoch } = batches.next().value;
     const step = this.#steps + 1;
     const tokens_BM = tf.tensor2d(tokens, [batchSize, model.contextLength + 1], "int32");
-    const scalars = stepScalars(step, totalSteps(this.#config), optimizer);
-    const uniform_YBE = dropoutNumbers(this.#config, step);
+    const scalars = stepScalars(step, totalSteps(this.#config), optimizer, {
+      moments: denseWarmup?.optimizerState === "kept" ? 0 : startStep,
+      ema: { start: startStep, decay: emaDecay },
+    });
+    const uniform_YBE = dropoutNumbers({ ...this.#config, model }, step);
     try {
       // Compiling before the first call, and not in it, leaves the event loop free.
-      if (!this.#isPrepared) await this.#step.prepare(this.#state, tokens_BM, scalars, uniform_YBE);
-      this.#isPrepared = true;
-      const { state, ...seen } = this.#step(this.#state, tokens_BM, scalars, uniform_YBE);
+      if (!this.#phase.isPrepared) await this.#phase.step.prepare(this.#state, tokens_BM, scalars, uniform_YBE);
+      this.#phase.isPrepared = true;
+      const { state, ...seen } = this.#phase.step(this.#state, tokens_BM, scalars, uniform_YBE);
       this.#state = state;
       this.#steps = step;
-      this.#inFlight.push({ step, epoch, ...seen });
+      this.#inFlight.push({ step, epoch, phase: name, ...seen });
     } finally {
       tf.dispose([tokens_BM, { ...scalars }]);
       uniform_YBE?.dispose();
@@ -152,7 +182,7 @@ export class Training {
   /** Waits for the oldest step in flight, and records it. */
   async #finish(throughput: Throughput, record: TrainingSurroundings["record"]): Promise<StepMetrics> {
     const oldest = this.#inFlight[0];
-    const { step, epoch } = oldest;
+    const { step } = oldest;
     const numbers = await numbersOf(oldest);
     const { lossNats: loss, gradNorm: norm } = numbers;
     this.#inFlight.shift();
@@ -164,18 +194,19 @@ export class Training {
       );
     }
     throughput.stepEnded(performance.now());
-    const metrics = this.#metrics(step, epoch, numbers, throughput.stepsPerSecond);
+    const metrics = this.#metrics(oldest, numbers, throughput.stepsPerSecond);
     await this.#unlessBlocked(record(metrics));
     return metrics;
   }
 
-  #metrics(step: number, epoch: number, numbers: StepNumbers, speed: number | null): StepMetrics {
+  #metrics({ step, epoch, phase }: StepInFlight, numbers: StepNumbers, speed: number | null): StepMetrics {
     const { lossNats, gradNorm, routing } = numbers;
     const steps = totalSteps(this.#config);
     return {
       step,
       tokens: step * tokensPerStep(this.#config),
       epoch,
+      ...(this.#config.denseWarmup === null ? {} : { denseWarmup: phase === "dense" ? 1 : 0 }),
       lossNats,
       learningRate: learningRateAt(step, steps, this.#config.optimizer),
       gradNorm,
@@ -194,6 +225,12 @@ export class Training {
       throw new Error(`${reason}. Then train again: the steps since are kept in memory`, { cause: error });
     }
   }
+}
+
+function underWay(phase: TrainingPhase, { optimizer, precision, merges }: RunConfig): PhaseUnderWay {
+  const specs = parameterSpecs(phase.model);
+  const step = trainStep(modelObjective(phase.model, specs, merges), optimizer, precision);
+  return { ...phase, specs, step, isPrepared: false };
 }
 
 /** Reads a step's tensors from the device. */
