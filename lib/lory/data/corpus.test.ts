@@ -7,7 +7,8 @@ import { CorpusError } from "./corpus-error";
 import { ensureCorpus } from "./ensure";
 import { MANIFEST_FILE, type Manifest } from "./manifest";
 import { type TinyDocument, tinyContent, writeTinyCorpus } from "./tiny-corpus";
-import { writeCorpus } from "./builder/write";
+import { type TokenDocument, writeCorpus } from "./builder/write";
+import type { DocumentStore } from "./documents";
 
 const train: TinyDocument[] = [
   { domain: 0, tokens: [5, 6, 7] },
@@ -55,6 +56,33 @@ describe("openCorpus", () => {
     corpus.close();
     expect([...corpus.heldOut.tokensOf(0)]).toEqual(heldOut[0].tokens);
     corpus.close();
+  });
+
+  it("keeps documents for validation apart, and the file of each document", async () => {
+    const validation = [{ domain: 0, tokens: [4, 4] }];
+    const content = tinyContent({ train, validation, heldOut });
+    const named = (documents: TokenDocument[], ...files: string[]) =>
+      documents.map((document, index) => ({ ...document, file: files[index] }));
+    const { documents } = content;
+    content.documents = {
+      train: named(documents.train, "a", "b", "a"),
+      validation: named(documents.validation ?? [], "c"),
+      heldOut: named(documents.heldOut, "d"),
+    };
+    writeCorpus(folder, content, { writeFile: writeFileSync });
+    const corpus = await openCorpus(folder);
+    const names = corpus.fileNames();
+    const filesOf = (store: DocumentStore) => Array.from(store.files, (file) => names[file]);
+    expect([corpus.train, corpus.validation, corpus.heldOut].map(filesOf)).toEqual([["a", "b", "a"], ["c"], ["d"]]);
+    expect([...corpus.validation.tokensOf(0)]).toEqual([4, 4]);
+    expect(corpus.domains[0]).toMatchObject({ validationDocuments: 1, validationTokens: 2 });
+
+    writeTinyCorpus(folder, { train, heldOut });
+    const plain = await openCorpus(folder);
+    expect(plain.manifest.hash).not.toBe(corpus.hash);
+    expect(plain.validation).toMatchObject({ documents: 0, tokens: 0 });
+    expect(plain.fileNames()).toEqual([]);
+    expect([...plain.train.files, ...plain.heldOut.files]).toEqual([0, 1, 2, 3]);
   });
 
   it("stores ids beyond 65535 as uint32", async () => {

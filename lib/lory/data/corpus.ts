@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
-import { createReadStream, existsSync, readdirSync, statSync } from "node:fs";
+import { createReadStream, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
+import { gunzipSync } from "node:zlib";
 import { CorpusError, messageOf } from "./corpus-error";
 import { type DocumentStore, openDocuments } from "./documents";
-import { type Manifest, readManifest, type SourceRecord, SPLITS, type StoredFile } from "./manifest";
+import { type Manifest, readManifest, type SourceRecord, type StoredFile, storedFiles } from "./manifest";
 import { openNpy } from "./npy";
 import { corpusFolder, projectFolder } from "./project-folder";
 import { tokenizerHash } from "./tokenizer";
@@ -14,6 +15,8 @@ export interface DomainCounts {
   description: string;
   trainDocuments: number;
   trainTokens: number;
+  validationDocuments: number;
+  validationTokens: number;
   heldOutDocuments: number;
   heldOutTokens: number;
 }
@@ -34,7 +37,12 @@ export interface Corpus {
   readonly sources: readonly SourceRecord[];
   readonly manifest: Manifest;
   readonly train: DocumentStore;
+  /** For choosing and for looking at while training goes on; has no documents where the corpus sets none apart. */
+  readonly validation: DocumentStore;
+  /** The test documents. */
   readonly heldOut: DocumentStore;
+  /** Names of the files that documents were cut from, by the numbers in `DocumentStore.files`; empty if not recorded. */
+  fileNames(): string[];
   /** How often each token id occurs in the training documents, their end-of-document tokens included. */
   trainTokenCounts(): Float64Array;
   /** Closes the shards' files; a later read opens them again. */
@@ -43,6 +51,22 @@ export interface Corpus {
 
 /** Elements read at once where a whole shard is gone through. */
 const CHUNK_TOKENS = 1 << 20;
+
+const NO_DOCUMENTS: DocumentStore = {
+  documents: 0,
+  tokens: 0,
+  lengths: new Uint32Array(),
+  domains: new Uint16Array(),
+  sources: new Uint16Array(),
+  files: new Uint32Array(),
+  copyTokens: (document) => {
+    throw new RangeError(`document ${document} of a split that has none`);
+  },
+  tokensOf: (document) => {
+    throw new RangeError(`document ${document} of a split that has none`);
+  },
+  close: () => undefined,
+};
 
 /** Names of the corpora that this checkout can build. */
 export function knownCorpora(root: string = projectFolder()): string[] {
@@ -62,17 +86,17 @@ export function knownCorpora(root: string = projectFolder()): string[] {
 export async function openCorpus(nameOrFolder: string): Promise<Corpus> {
   const { folder, rebuild } = locate(nameOrFolder);
   const manifest = readManifest(folder, rebuild);
-  for (const split of SPLITS) {
-    const { shards, lengths, domains, sources } = manifest.splits[split];
-    for (const stored of [...shards, lengths, domains, sources]) await checkFile(folder, stored, rebuild);
-  }
+  for (const stored of storedFiles(manifest)) await checkFile(folder, stored, rebuild);
   const { tokenizer } = manifest;
   const present = tokenizerHash(tokenizer.name);
   if (present !== undefined && present !== tokenizer.sha256) {
     throw new CorpusError(`tokenizer ${tokenizer.name} is not the one that ${folder} was built with: ${rebuild}`);
   }
   const train = openDocuments(folder, manifest.splits.train);
-  const heldOut = openDocuments(folder, manifest.splits.heldOut);
+  const { validation: validationFiles } = manifest.splits;
+  const validation =
+    validationFiles === undefined ? NO_DOCUMENTS : openDocuments(folder, validationFiles, train.documents);
+  const heldOut = openDocuments(folder, manifest.splits.heldOut, train.documents + validation.documents);
   if (train.tokens === 0) throw new CorpusError(`corpus ${manifest.name} in ${folder} is empty: ${rebuild}`);
   return {
     name: manifest.name,
@@ -86,15 +110,19 @@ export async function openCorpus(nameOrFolder: string): Promise<Corpus> {
       description,
       trainDocuments: splits.train.documents,
       trainTokens: splits.train.tokens,
+      validationDocuments: splits.validation?.documents ?? 0,
+      validationTokens: splits.validation?.tokens ?? 0,
       heldOutDocuments: splits.heldOut.documents,
       heldOutTokens: splits.heldOut.tokens,
     })),
     sources: manifest.sources,
     manifest,
     train,
+    validation,
     heldOut,
+    fileNames: () => readFileNames(folder, manifest.fileNames),
     trainTokenCounts: () => countTokens(folder, manifest),
-    close: () => [train, heldOut].forEach((store) => store.close()),
+    close: () => [train, validation, heldOut].forEach((store) => store.close()),
   };
 }
 
@@ -127,6 +155,13 @@ async function checkFile(folder: string, { file, sizeBytes, sha256 }: StoredFile
     throw new CorpusError(`cannot read ${where}: ${messageOf(error)}`);
   }
   if (hash.digest("hex") !== sha256) throw new CorpusError(`${where} is damaged: its hash differs: ${rebuild}`);
+}
+
+function readFileNames(folder: string, stored: StoredFile | undefined): string[] {
+  if (stored === undefined) return [];
+  return gunzipSync(readFileSync(path.join(folder, stored.file)))
+    .toString("utf8")
+    .split("\n");
 }
 
 function countTokens(folder: string, { splits, tokenizer }: Manifest): Float64Array {

@@ -14,6 +14,8 @@ export interface DocumentStore {
   readonly domains: Uint16Array;
   /** Index of each document's source. */
   readonly sources: Uint16Array;
+  /** A number for the file that each document was cut from, unique in the corpus; see `Corpus.fileNames`. */
+  readonly files: Uint32Array;
   /** Copies `count` tokens of a document, from its token `start` on, to `out` at `at`. */
   copyTokens(document: number, start: number, count: number, out: Int32Array, at: number): void;
   /** All token ids of a document. */
@@ -24,13 +26,18 @@ export interface DocumentStore {
 /**
  * Opens the shards and the index of a split.
  *
+ * @param firstFile numbers the documents' files from here where the corpus does not say which they are: each has its own
  * @throws CorpusError for a missing or malformed file and for an index that does not fit the shards
  */
-export function openDocuments(folder: string, files: SplitFiles): DocumentStore {
+export function openDocuments(folder: string, files: SplitFiles, firstFile = 0): DocumentStore {
   const lengths = Uint32Array.from(readNpy(path.join(folder, files.lengths.file)));
   const domains = Uint16Array.from(readNpy(path.join(folder, files.domains.file)));
   const sources = Uint16Array.from(readNpy(path.join(folder, files.sources.file)));
   const documents = lengths.length;
+  const fileNumbers =
+    files.files === undefined
+      ? Uint32Array.from({ length: documents }, (_, document) => firstFile + document)
+      : Uint32Array.from(readNpy(path.join(folder, files.files.file)));
   const shardOf = new Uint32Array(documents);
   const startInShard = new Float64Array(documents);
   let document = 0;
@@ -46,7 +53,7 @@ export function openDocuments(folder: string, files: SplitFiles): DocumentStore 
       throw new CorpusError(`${folder}: the index does not fit ${shard.file}: build it again`);
     tokens += start;
   });
-  if (document !== documents || domains.length !== documents || sources.length !== documents) {
+  if (document !== documents || [domains, sources, fileNumbers].some(({ length }) => length !== documents)) {
     throw new CorpusError(`${folder}: the index lists other documents than the shards: build it again`);
   }
 
@@ -61,6 +68,7 @@ export function openDocuments(folder: string, files: SplitFiles): DocumentStore 
     lengths,
     domains,
     sources,
+    files: fileNumbers,
     copyTokens,
     tokensOf: (which) => {
       const out = new Int32Array(lengths[which]);

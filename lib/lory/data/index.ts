@@ -2,11 +2,12 @@ export { openCorpus, knownCorpora, type Corpus, type DomainCounts } from "./corp
 export { ensureCorpus, type EnsureOptions } from "./ensure";
 export { trainBatches, type TrainBatch, type TrainBatchOptions } from "./batches";
 export { heldOutWindows, type HeldOutOptions, type HeldOutWindows } from "./held-out";
+export { documentTexts, type DocumentText } from "./document-texts";
 export { loadTokenizer, TOKENIZERS, type Tokenizer } from "./tokenizer";
 export { CorpusError } from "./corpus-error";
 export { permutation, randomBits, shuffle, type RandomBits } from "./permutation";
 export type { DocumentStore } from "./documents";
-export type { Manifest, SourceRecord, SplitName } from "./manifest";
+export type { BySplit, Manifest, SourceRecord, SplitName } from "./manifest";
 export type { BuildProgress } from "./builder/build";
 export type { CorpusDefinition, CorpusSource, DomainDefinition } from "./builder/definition";
 export { writeCorpus, type CorpusContent, type TokenDocument, type WriteOptions } from "./builder/write";

@@ -8,9 +8,12 @@ import type { NpyDtype } from "./npy";
 export const FORMAT_VERSION = 1;
 export const MANIFEST_FILE = "manifest.json";
 
-/** Documents that training sees, and documents kept from it. */
-export const SPLITS = ["train", "heldOut"] as const;
+/** Documents that training sees; those that are looked at meanwhile; and the test documents, which final figures are of. */
+export const SPLITS = ["train", "validation", "heldOut"] as const;
 export type SplitName = (typeof SPLITS)[number];
+
+/** Something of each split. Small corpora have no documents for validation. */
+export type BySplit<T> = Record<"train" | "heldOut", T> & { validation?: T };
 
 /** A file of a corpus, with what proves that it is whole. */
 export interface StoredFile {
@@ -40,6 +43,8 @@ export interface SplitFiles {
   domains: StoredFile;
   /** uint16, index into the manifest's sources of each document. */
   sources: StoredFile;
+  /** uint32, line of `Manifest.fileNames` of each document; only when the documents are parts of files. */
+  files?: StoredFile;
 }
 
 /** What was left after a step of the builder. */
@@ -54,7 +59,7 @@ export interface DomainRecord {
   description: string;
   /** In the order in which they were taken; each states what is left after it. */
   steps: StepCounts[];
-  splits: Record<SplitName, Counts>;
+  splits: BySplit<Counts>;
 }
 
 /** A package that documents were cut from, and what of it is in the corpus. */
@@ -89,7 +94,18 @@ export interface Manifest {
   tokenizer: TokenizerRecord;
   domains: DomainRecord[];
   sources: SourceRecord[];
-  splits: Record<SplitName, SplitFiles>;
+  /** Names of the files that documents were cut from, one a line, gzipped. */
+  fileNames?: StoredFile;
+  splits: BySplit<SplitFiles>;
+}
+
+/** All files of a corpus but the manifest. */
+export function storedFiles({ splits, fileNames }: Pick<Manifest, "splits" | "fileNames">): StoredFile[] {
+  const ofSplits = SPLITS.flatMap((split) => {
+    const { shards = [], ...index } = splits[split] ?? {};
+    return [...shards, ...Object.values(index)];
+  });
+  return fileNames === undefined ? ofSplits : [...ofSplits, fileNames];
 }
 
 /** SHA-256 as hexadecimal digits. */
@@ -102,9 +118,11 @@ export function sha256(content: string | Uint8Array): string {
  * differ between two builds of the same tokens (descriptions, counts of cleaning steps, licences).
  */
 export function corpusHash(manifest: Omit<Manifest, "hash">): string {
-  const files = SPLITS.map((split) => {
-    const { shards, lengths, domains } = manifest.splits[split];
-    return [split, shards.map((shard) => [shard.tokens, shard.sha256]), lengths.sha256, domains.sha256];
+  const files = SPLITS.flatMap((split) => {
+    const stored = manifest.splits[split];
+    if (stored === undefined) return [];
+    const { shards, lengths, domains } = stored;
+    return [[split, shards.map((shard) => [shard.tokens, shard.sha256]), lengths.sha256, domains.sha256]];
   });
   const { sha256: tokenizer, endOfDocument } = manifest.tokenizer;
   const names = manifest.domains.map((domain) => domain.name);

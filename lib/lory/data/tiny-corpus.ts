@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import { type CorpusContent, writeCorpus, type WriteOptions } from "./builder/write";
-import { type Manifest, sha256, type SplitName } from "./manifest";
+import { type CorpusContent, type TokenDocument, writeCorpus, type WriteOptions } from "./builder/write";
+import { type BySplit, type Manifest, sha256 } from "./manifest";
 
 /** A document given by its domain's index and its tokens. */
 export interface TinyDocument {
@@ -13,7 +13,10 @@ export const TINY_END = 0;
 export const TINY_DOMAINS = ["north", "south"] as const;
 
 /** The content of a corpus of given tokens, with two domains and token 0 between documents: for tests. */
-export function tinyContent(documents: Record<SplitName, TinyDocument[]>, vocabSize = 1000): CorpusContent {
+export function tinyContent(
+  documents: BySplit<TinyDocument[]>,
+  vocabSize = 1000,
+): CorpusContent & { documents: BySplit<TokenDocument[]> } {
   const stored = (some: TinyDocument[]) =>
     some.map(({ domain, tokens }) => ({ domain, source: domain, bytes: 3 * tokens.length, tokens }));
   return {
@@ -29,14 +32,18 @@ export function tinyContent(documents: Record<SplitName, TinyDocument[]>, vocabS
       domain,
       downloadBytes: 100,
     })),
-    documents: { train: stored(documents.train), heldOut: stored(documents.heldOut) },
+    documents: {
+      train: stored(documents.train),
+      ...(documents.validation === undefined ? {} : { validation: stored(documents.validation) }),
+      heldOut: stored(documents.heldOut),
+    },
   };
 }
 
 /** Writes such a corpus, without waiting for the disk. */
 export function writeTinyCorpus(
   folder: string,
-  documents: Record<SplitName, TinyDocument[]>,
+  documents: BySplit<TinyDocument[]>,
   options: WriteOptions & { vocabSize?: number } = {},
 ): Manifest {
   return writeCorpus(folder, tinyContent(documents, options.vocabSize), { writeFile: writeFileSync, ...options });

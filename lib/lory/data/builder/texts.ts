@@ -2,29 +2,39 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { CorpusError, messageOf } from "../corpus-error";
-import { sha256, type SplitName, type StepCounts } from "../manifest";
+import { type SplitName, SPLITS, type StepCounts } from "../manifest";
 import { readArchive } from "./archive";
 import { isEnglishScript } from "./clean";
 import { cutFile } from "./cut";
+import type { PieceLengths } from "./cut/split";
 import type { CorpusDefinition, CorpusSource } from "./definition";
 import { packageId } from "./definition";
 import { exactDuplicates, mostlyRepeated } from "./duplicates";
+import { nearDuplicates } from "./near-duplicates";
 import { archivePath } from "./packages";
+import { drawFiles, splitFiles, sumBytes } from "./split-files";
+import type { SpooledText, TextSpool } from "./spool";
 
 /** Characters of a document, see `splitText`. */
-const DOCUMENT_LENGTHS = { target: 4000, max: 8000 };
+const DOCUMENT_LENGTHS: PieceLengths = { target: 4000, max: 8000 };
 /** UTF-8 bytes: what is shorter is dropped. */
 const SHORTEST_DOCUMENT = 200;
+/** Of the functions that look for near duplicates once more, across the splits: they miss other pairs than the first. */
+const CROSS_CHECK_SEED = 1;
 
-export interface TextDocument {
+/** A document whose text lies in a spool. */
+export interface TextDocument extends SpooledText {
   /** Index in the definition's domains. */
   domain: number;
   /** Index in the definition's sources. */
   source: number;
   /** The file that it was cut from; documents of one file stay together. */
   file: string;
+}
+
+/** A document as it was cut. */
+interface CutDocument extends Omit<TextDocument, "at"> {
   text: string;
-  bytes: number;
 }
 
 export interface CorpusTexts {
@@ -34,38 +44,34 @@ export interface CorpusTexts {
 }
 
 /**
- * Cuts all documents of a corpus from the packages in the cache. The result is determined by the definition alone.
+ * Cuts all documents of a corpus from the packages in the cache and puts their texts into a spool. The result is
+ * determined by the definition alone. A domain at a time is in memory.
  *
  * @throws CorpusError for a package that cannot be read, one without any matching file, and a domain without documents
  */
 export function corpusTexts(
   definition: CorpusDefinition,
   cache: string,
+  spool: TextSpool,
   onSource?: (done: number, name: string) => void,
 ): CorpusTexts {
+  const unknown = definition.sources.find(({ domain }) => !definition.domains.some(({ name }) => name === domain));
+  if (unknown !== undefined) {
+    throw new CorpusError(`${packageId(unknown)} names a domain that is not defined: ${unknown.domain}`);
+  }
+  const { maxSimilarity } = definition;
   const steps: StepCounts[][] = definition.domains.map(() => []);
-  const documents = definition.domains.map((): TextDocument[] => []);
-  const readings = definition.domains.map(() => new Map<string, { documents: number; bytes: number }>());
-  definition.sources.forEach((source, index) => {
-    onSource?.(index, packageId(source));
-    const domain = definition.domains.findIndex(({ name }) => name === source.domain);
-    if (domain < 0) throw new CorpusError(`${packageId(source)} names a domain that is not defined: ${source.domain}`);
-    const count = (step: string, files: number, bytes: number) => {
-      const sum = readings[domain].get(step) ?? { documents: 0, bytes: 0 };
-      readings[domain].set(step, { documents: sum.documents + files, bytes: sum.bytes + bytes });
-    };
-    for (const document of cutSource(source, cache, count))
-      documents[domain].push({ ...document, domain, source: index });
-  });
-  onSource?.(definition.sources.length, "");
-
+  const splits: CorpusTexts["splits"] = { train: [], validation: [], heldOut: [] };
   const isDuplicate = exactDuplicates();
   const isRepeated = mostlyRepeated();
-  const splits: CorpusTexts["splits"] = { train: [], heldOut: [] };
+  const spooled: TextDocument[] = [];
+  const alike = maxSimilarity === undefined ? undefined : nearDuplicates(maxSimilarity, (n) => spool.read(spooled[n]));
+  let sourcesDone = 0;
   definition.domains.forEach((domain, index) => {
-    for (const [step, counts] of readings[index]) steps[index].push({ step, ...counts });
-    let left = documents[index];
-    const keep = (step: string, kept: TextDocument[]) => {
+    const { documents, readings } = cutDomain(definition, index, cache, (name) => onSource?.(sourcesDone++, name));
+    for (const [step, counts] of readings) steps[index].push({ step, ...counts });
+    let left = documents;
+    const keep = (step: string, kept: CutDocument[]) => {
       left = kept;
       steps[index].push({ step, documents: left.length, bytes: sumBytes(left) });
     };
@@ -87,12 +93,66 @@ export function corpusTexts(
       left.filter(({ text }) => !isRepeated(text)),
     );
     keep(`capped at ${domain.maxBytes / 1e6} MB`, drawFiles(left, "cap", domain.maxBytes).drawn);
-    if (left.length === 0) throw new CorpusError(`domain ${domain.name} of corpus ${definition.name} has no documents`);
-    const { drawn, others } = splitOff(left, definition.heldOutFraction, domain.name);
-    splits.heldOut.push(...drawn);
-    splits.train.push(...others);
+    const first = spooled.length;
+    for (const { domain: number, source, file, text } of left) {
+      if (alike?.find(text) !== undefined) continue;
+      alike?.add(text, spooled.length);
+      spooled.push({ domain: number, source, file, ...spool.append(text) });
+    }
+    const kept = spooled.slice(first);
+    if (alike !== undefined) {
+      steps[index].push({ step: "near duplicates dropped", documents: kept.length, bytes: sumBytes(kept) });
+    }
+    if (kept.length === 0) throw new CorpusError(`domain ${domain.name} of corpus ${definition.name} has no documents`);
+    const parts = splitFiles(kept, definition, domain.name);
+    for (const split of SPLITS) splits[split].push(...parts[split]);
   });
+  onSource?.(definition.sources.length, "");
+  if (maxSimilarity !== undefined) dropAcrossSplits(splits, steps, spool, maxSimilarity);
   return { splits, steps };
+}
+
+/**
+ * Looks for near duplicates of training documents among those set apart, with functions of another seed than before, and
+ * drops what is found there.
+ */
+function dropAcrossSplits(
+  splits: CorpusTexts["splits"],
+  steps: StepCounts[][],
+  spool: TextSpool,
+  maxSimilarity: number,
+): void {
+  const trained = nearDuplicates(maxSimilarity, (n) => spool.read(splits.train[n]), CROSS_CHECK_SEED);
+  splits.train.forEach((document, n) => trained.add(spool.read(document), n));
+  for (const split of ["validation", "heldOut"] as const) {
+    splits[split] = splits[split].filter((document) => trained.find(spool.read(document)) === undefined);
+  }
+  steps.forEach((each, domain) => {
+    const left = SPLITS.flatMap((split) => splits[split].filter((document) => document.domain === domain));
+    each.push({
+      step: "near duplicates of training documents dropped from validation and test",
+      documents: left.length,
+      bytes: sumBytes(left),
+    });
+  });
+}
+
+/** All documents of a domain, and how many files and bytes each step of reading left. */
+function cutDomain(definition: CorpusDefinition, domain: number, cache: string, onSource: (name: string) => void) {
+  const readings = new Map<string, { documents: number; bytes: number }>();
+  const documents: CutDocument[] = [];
+  const count = (step: string, files: number, bytes: number) => {
+    const sum = readings.get(step) ?? { documents: 0, bytes: 0 };
+    readings.set(step, { documents: sum.documents + files, bytes: sum.bytes + bytes });
+  };
+  definition.sources.forEach((source, index) => {
+    if (source.domain !== definition.domains[domain].name) return;
+    onSource(packageId(source));
+    const lengths = definition.documentLengths ?? DOCUMENT_LENGTHS;
+    for (const document of cutSource(source, cache, lengths, count))
+      documents.push({ ...document, domain, source: index });
+  });
+  return { documents, readings };
 }
 
 const READING_STEPS = ["files taken", "files with text", "files not generated by a program"] as const;
@@ -100,8 +160,9 @@ const READING_STEPS = ["files taken", "files with text", "files not generated by
 function* cutSource(
   source: CorpusSource,
   cache: string,
+  lengths: PieceLengths,
   count: (step: string, files: number, bytes: number) => void,
-): Generator<Omit<TextDocument, "domain" | "source">> {
+): Generator<Omit<CutDocument, "domain" | "source">> {
   const archive = archivePath(source, cache);
   const { include, exclude, cut } = source;
   const name = `${packageId(source)} (${path.basename(archive)})`;
@@ -112,7 +173,7 @@ function* cutSource(
     count(taken, 1, file.content.length);
     let result: ReturnType<typeof cutFile>;
     try {
-      result = cutFile(file, cut, DOCUMENT_LENGTHS);
+      result = cutFile(file, cut, lengths);
     } catch (error) {
       throw new CorpusError(`${name}: ${file.path} is not what cut "${cut}" expects: ${messageOf(error)}`);
     }
@@ -125,41 +186,4 @@ function* cutSource(
       yield { file: `${packageId(source)}/${file.path}`, text, bytes: Buffer.byteLength(text) };
     }
   }
-}
-
-const sumBytes = (documents: readonly TextDocument[]) => documents.reduce((sum, { bytes }) => sum + bytes, 0);
-
-function fileSizes(documents: readonly TextDocument[]): Map<string, number> {
-  const sizes = new Map<string, number>();
-  for (const { file, bytes } of documents) sizes.set(file, (sizes.get(file) ?? 0) + bytes);
-  return sizes;
-}
-
-/**
- * Draws whole files, in the order of a hash of their names, until `bytes` are reached; a file that would go beyond is
- * passed over. Both halves keep the given order.
- */
-function drawFiles(documents: TextDocument[], salt: string, bytes: number) {
-  const order = [...fileSizes(documents)].map(([file, size]) => ({ file, size, key: sha256(`${salt}\n${file}`) }));
-  const drawn = new Set<string>();
-  let sum = 0;
-  for (const { file, size } of order.sort((a, b) => (a.key < b.key ? -1 : 1))) {
-    if (sum + size > bytes) continue;
-    sum += size;
-    drawn.add(file);
-  }
-  return {
-    drawn: documents.filter(({ file }) => drawn.has(file)),
-    others: documents.filter(({ file }) => !drawn.has(file)),
-  };
-}
-
-/** Keeps a share of a domain's files from training; at least its smallest file, where all are larger than the share. */
-function splitOff(documents: TextDocument[], fraction: number, domain: string) {
-  const smallest = Math.min(...fileSizes(documents).values());
-  const split = drawFiles(documents, "held out", Math.max(fraction * sumBytes(documents), smallest));
-  if (split.others.length === 0) {
-    throw new CorpusError(`domain ${domain} has one file only: it cannot be split into train and held-out files`);
-  }
-  return split;
 }

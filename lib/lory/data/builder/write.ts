@@ -3,23 +3,20 @@ import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { CorpusError, messageOf, systemCode } from "../corpus-error";
 import {
+  type BySplit,
   corpusHash,
   type Counts,
   FORMAT_VERSION,
   type Manifest,
   MANIFEST_FILE,
   sha256,
-  type Shard,
   type SourceRecord,
-  type SplitFiles,
-  type SplitName,
-  SPLITS,
   type StepCounts,
   type StoredFile,
   type TokenizerRecord,
 } from "../manifest";
-import { encodeNpy, type NpyDtype } from "../npy";
 import { closeScratch, openScratch } from "./scratch";
+import { type FileNames, writeFileNames, writeSplit, type WrittenSplit } from "./write-split";
 
 /** Tokens of a shard that is not the last: 32 MB in uint16. */
 const SHARD_TOKENS = 1 << 24;
@@ -30,6 +27,8 @@ export interface TokenDocument {
   domain: number;
   /** Index in the corpus's sources. */
   source: number;
+  /** The file that it was cut from; documents without one stand for themselves. */
+  file?: string;
   /** UTF-8 bytes of its text. */
   bytes: number;
   /** Without an end-of-document token. */
@@ -42,7 +41,8 @@ export interface CorpusContent {
   tokenizer: TokenizerRecord;
   domains: readonly { name: string; description: string; steps: StepCounts[] }[];
   sources: readonly Omit<SourceRecord, keyof Counts>[];
-  documents: Record<SplitName, readonly TokenDocument[]>;
+  /** Gone through once, in the order of the splits; nothing but a shard of them is held in memory. */
+  documents: BySplit<Iterable<TokenDocument>>;
 }
 
 export interface WriteOptions {
@@ -64,7 +64,6 @@ export interface WriteOptions {
  */
 export function writeCorpus(folder: string, content: CorpusContent, options: WriteOptions = {}): Manifest {
   const { inputsHash = "", shardTokens = SHARD_TOKENS, writeFile = writeThrough } = options;
-  if (content.documents.train.length === 0) throw new CorpusError(`corpus ${content.name} has no training documents`);
   let scratch: string | undefined;
   try {
     scratch = openScratch(path.dirname(folder), "build");
@@ -75,9 +74,17 @@ export function writeCorpus(folder: string, content: CorpusContent, options: Wri
       return { file, sizeBytes: bytes.length, sha256: sha256(bytes) };
     };
     const dtype = content.tokenizer.vocabSize - 1 > LARGEST_UINT16 ? "uint32" : "uint16";
-    const splits = Object.fromEntries(
-      SPLITS.map((split) => [split, writeSplit(split, content.documents[split], dtype, shardTokens, store)]),
-    ) as Record<SplitName, SplitFiles>;
+    const fileNames: FileNames = new Map();
+    const write = (split: keyof BySplit<unknown>, documents: Iterable<TokenDocument>) =>
+      writeSplit(split, documents, { dtype, shardTokens, fileNames, store });
+    const train = write("train", content.documents.train);
+    if (train.documents === 0) throw new CorpusError(`corpus ${content.name} has no training documents`);
+    const { validation } = content.documents;
+    const written: BySplit<WrittenSplit> = {
+      train,
+      ...(validation === undefined ? {} : { validation: write("validation", validation) }),
+      heldOut: write("heldOut", content.documents.heldOut),
+    };
     const manifest: Omit<Manifest, "hash"> = {
       formatVersion: FORMAT_VERSION,
       name: content.name,
@@ -87,13 +94,16 @@ export function writeCorpus(folder: string, content: CorpusContent, options: Wri
       tokenizer: content.tokenizer,
       domains: content.domains.map((domain, index) => ({
         ...domain,
-        splits: countBySplit(content.documents, (document) => document.domain === index),
+        splits: mapSplits(written, ({ byDomain }) => byDomain[index] ?? NOTHING),
       })),
-      sources: content.sources.map((source, index) => {
-        const { train, heldOut } = countBySplit(content.documents, (document) => document.source === index);
-        return { ...source, ...addCounts(train, heldOut) };
-      }),
-      splits,
+      sources: content.sources.map((source, index) => ({
+        ...source,
+        ...Object.values(written)
+          .map(({ bySource }) => bySource[index] ?? NOTHING)
+          .reduce(addCounts),
+      })),
+      ...(fileNames.size > 0 ? { fileNames: writeFileNames(fileNames, store) } : {}),
+      splits: mapSplits(written, ({ files }) => files),
     };
     const hashed: Manifest = { ...manifest, hash: corpusHash(manifest) };
     writeFile(path.join(fresh, MANIFEST_FILE), `${JSON.stringify(hashed, null, 2)}\n`);
@@ -101,73 +111,34 @@ export function writeCorpus(folder: string, content: CorpusContent, options: Wri
     renameSync(fresh, folder);
     return hashed;
   } catch (error) {
-    if (systemCode(error) === "ENOSPC") {
-      throw new CorpusError(`the disk is full, corpus ${content.name} was not written: free some space and try again`);
-    }
-    throw error instanceof CorpusError
-      ? error
-      : new CorpusError(`corpus ${content.name} was not written: ${messageOf(error)}`);
+    throw asWriteError(content.name, error);
   } finally {
     if (scratch !== undefined) closeScratch(scratch);
   }
 }
 
-function writeThrough(file: string, content: Uint8Array | string): void {
-  writeFileSync(file, content, { flush: true });
-}
-
-function writeSplit(
-  split: SplitName,
-  documents: readonly TokenDocument[],
-  dtype: NpyDtype,
-  shardTokens: number,
-  store: (file: string, bytes: Uint8Array) => StoredFile,
-): SplitFiles {
-  const shards: Shard[] = [];
-  for (let first = 0; first < documents.length;) {
-    let end = first;
-    let tokens = 0;
-    while (end < documents.length && tokens < shardTokens) tokens += documents[end++].tokens.length;
-    const ids = dtype === "uint16" ? new Uint16Array(tokens) : new Uint32Array(tokens);
-    let at = 0;
-    for (const document of documents.slice(first, end)) {
-      ids.set(document.tokens, at);
-      at += document.tokens.length;
-    }
-    const file = `${split}-${String(shards.length).padStart(5, "0")}.npy`;
-    shards.push({ ...store(file, encodeNpy(ids)), documents: end - first, tokens });
-    first = end;
+/** What a failure to write a corpus is reported as. */
+export function asWriteError(name: string, error: unknown): CorpusError {
+  if (systemCode(error) === "ENOSPC") {
+    return new CorpusError(`the disk is full, corpus ${name} was not written: free some space and try again`);
   }
-  const index = (name: string, values: Uint16Array | Uint32Array) => store(`${split}-${name}.npy`, encodeNpy(values));
-  return {
-    shards,
-    lengths: index(
-      "lengths",
-      Uint32Array.from(documents, ({ tokens }) => tokens.length),
-    ),
-    domains: index(
-      "domains",
-      Uint16Array.from(documents, ({ domain }) => domain),
-    ),
-    sources: index(
-      "sources",
-      Uint16Array.from(documents, ({ source }) => source),
-    ),
-  };
+  return error instanceof CorpusError ? error : new CorpusError(`corpus ${name} was not written: ${messageOf(error)}`);
 }
 
-function countBySplit(
-  documents: CorpusContent["documents"],
-  belongs: (document: TokenDocument) => boolean,
-): Record<SplitName, Counts> {
-  const count = (split: SplitName) =>
-    documents[split]
-      .filter(belongs)
-      .map(({ bytes, tokens }) => ({ documents: 1, bytes, tokens: tokens.length }))
-      .reduce(addCounts, { documents: 0, bytes: 0, tokens: 0 });
-  return { train: count("train"), heldOut: count("heldOut") };
-}
+const NOTHING: Counts = { documents: 0, bytes: 0, tokens: 0 };
 
 function addCounts(a: Counts, b: Counts): Counts {
   return { documents: a.documents + b.documents, bytes: a.bytes + b.bytes, tokens: a.tokens + b.tokens };
+}
+
+function mapSplits<From, To>({ train, validation, heldOut }: BySplit<From>, map: (split: From) => To): BySplit<To> {
+  return {
+    train: map(train),
+    ...(validation === undefined ? {} : { validation: map(validation) }),
+    heldOut: map(heldOut),
+  };
+}
+
+function writeThrough(file: string, content: Uint8Array | string): void {
+  writeFileSync(file, content, { flush: true });
 }

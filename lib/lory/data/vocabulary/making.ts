@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { prepareTexts, type BuildProgress } from "../builder/build";
+import { withTexts, type BuildProgress } from "../builder/build";
 import type { CorpusDefinition } from "../builder/definition";
 import { archivePath, fetchPackages, findPip, findPython, runProgram } from "../builder/packages";
 import { closeScratch, openScratch } from "../builder/scratch";
@@ -27,14 +27,15 @@ export async function trainTokenizer(
   definition: CorpusDefinition,
   onProgress?: (progress: BuildProgress) => void,
 ): Promise<string> {
-  const { splits } = await prepareTexts(definition, { onProgress });
-  return withPython(async (python, scratch) => {
-    const texts = path.join(scratch, "texts.jsonl");
-    const trained = path.join(scratch, TOKENIZER_FILE);
-    writeFileSync(texts, splits.train.map(({ text }) => `${JSON.stringify(text)}\n`).join(""));
-    await python("train.py", texts, String(LORY_VOCAB_SIZE), trained);
-    return install(trained, tokenizerFile("lory-8k"));
-  });
+  return withTexts(definition, { onProgress }, ({ splits, read }) =>
+    withPython(async (python, scratch) => {
+      const texts = path.join(scratch, "texts.jsonl");
+      const trained = path.join(scratch, TOKENIZER_FILE);
+      writeFileSync(texts, splits.train.map((document) => `${JSON.stringify(read(document))}\n`).join(""));
+      await python("train.py", texts, String(LORY_VOCAB_SIZE), trained);
+      return install(trained, tokenizerFile("lory-8k"));
+    }),
+  );
 }
 
 /** Converts LLaMA's vocabulary to `.cache/tokenizers/llama-32k/tokenizer.json`; returns the file written. */
