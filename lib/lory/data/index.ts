@@ -11,3 +11,4 @@ export type { BySplit, Manifest, SourceRecord, SplitName } from "./manifest";
 export type { BuildProgress } from "./builder/build";
 export type { CorpusDefinition, CorpusSource, DomainDefinition } from "./builder/definition";
 export { writeCorpus, type CorpusContent, type TokenDocument, type WriteOptions } from "./builder/write";
+export * from "./similarity";
