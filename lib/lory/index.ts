@@ -5,6 +5,7 @@ export * from "./moe";
 export * from "./models";
 export * from "./data";
 export * from "./train";
+export * from "./runs";
 export * from "./eval";
 export * from "./plots";
 export * from "./notebook";

@@ -1,9 +1,31 @@
 /** `npx lory <command>`: what the library does without a notebook. */
-import { parseArgs } from "node:util";
 import { init } from "../backend";
+import { parseArguments, parseSettings, positiveNumber, required, UsageError } from "./arguments";
 import { writeLogits } from "./logits";
+import { untilStopped } from "./stop-signals";
+import { trainRun, trainSweep, type Outcome } from "./train";
 
-const USAGE = `npx lory logits MODEL_DIR --tokens TOKENS.npy --out OUT.safetensors [--prompt-len N] [--grads] [--training]
+const USAGE = `npx lory run CONFIG.json [--set KEY=VALUE]... [--runs-dir DIR] [--data DIR]
+
+  Trains the run of a configuration, from where it stands, and prints a line every 15 seconds. CONFIG.json is what openRun takes, or
+  the config.json of a run. The run directory is the one that a notebook with the same configuration, corpus and code has.
+
+  --set KEY=VALUE     set a key: --set trainTokens=1e6 --set model.numExperts=8 (or numExperts=8)
+  --runs-dir DIR      where run directories lie; results/runs of the clone without it
+  --data DIR          a folder with built corpora, DIR/<name>/build or DIR/<name>; as the variable LORY_DATA
+
+npx lory sweep SWEEP.json [--minutes N] [--tokens N] [--set KEY=VALUE]... [--runs-dir DIR] [--data DIR]
+
+  Trains what is missing of {"base": CONFIG or "config.json", "grid": {"segmentLength": [64, 128]}, "seeds": [0, 1]}, or, with "list", of a
+  list of settings in the grid's place. Runs that fail are listed at the end; the others are trained.
+
+  --minutes N         stop the run at work with a checkpoint when the time is over
+  --tokens N          begin no run that would take this call beyond so many tokens
+
+  SIGINT and SIGTERM stop both when the step in flight ends, with a checkpoint. Exit status: 0 if everything is trained, 1 if something
+  failed, 2 for wrong arguments, 3 if the budget ended a sweep before its last run, 130 or 143 after a signal.
+
+npx lory logits MODEL_DIR --tokens TOKENS.npy --out OUT.safetensors [--prompt-len N] [--grads] [--training]
 
   Runs the model of a Hugging Face directory (config.json, model.safetensors) on rows of token ids (integers, [B, L] or
   [L]) and writes, as safetensors: logits [B, L, V], loss (nats a token), routing.<layer> [B, N, E].
@@ -12,20 +34,52 @@ const USAGE = `npx lory logits MODEL_DIR --tokens TOKENS.npy --out OUT.safetenso
   --grads         also write the gradient of the loss by every weight, as grad.<name>
   --training      route as in training: in the mode expert_choice, experts take their units from the whole batch`;
 
-/** The arguments are wrong: the program says how they should be. */
-class UsageError extends Error {}
+/** Exit statuses of trainings; a signal's own comes first. */
+const STATUS = { done: 0, failed: 1, left: 3, stopped: 1 } as const satisfies Record<Outcome, number>;
 
-const required = (value: string | undefined, name: string): string => {
-  if (value === undefined) throw new UsageError(`${name} is missing`);
-  return value;
-};
+const TRAINING_OPTIONS = {
+  set: { type: "string", multiple: true },
+  "runs-dir": { type: "string" },
+  data: { type: "string" },
+} as const;
 
-async function logits(args: string[]): Promise<void> {
-  const { values, positionals } = parse(args);
-  if (positionals.length > 1) throw new UsageError(`one MODEL_DIR is expected, not ${positionals.join(" and ")}`);
+/** What training commands have in common; says by LORY_DATA where corpora lie. */
+function trainingOptions(values: { readonly set?: string[]; readonly "runs-dir"?: string; readonly data?: string }) {
+  if (values.data !== undefined) process.env.LORY_DATA = values.data;
+  return { settings: parseSettings(values.set ?? []), runsDir: values["runs-dir"] };
+}
+
+async function run(args: string[]): Promise<number> {
+  const { values, argument } = parseArguments(args, "CONFIG.json", TRAINING_OPTIONS);
+  const options = trainingOptions(values);
+  const { result, stopStatus } = await untilStopped((signal) => trainRun(argument, { ...options, signal }));
+  return result === "done" ? 0 : (stopStatus ?? STATUS[result]);
+}
+
+async function sweep(args: string[]): Promise<number> {
+  const { values, argument } = parseArguments(args, "SWEEP.json", {
+    ...TRAINING_OPTIONS,
+    minutes: { type: "string" },
+    tokens: { type: "string" },
+  });
+  const options = trainingOptions(values);
+  const [minutes, tokens] = [positiveNumber(values.minutes, "--minutes"), positiveNumber(values.tokens, "--tokens")];
+  const budget = { ...(minutes === undefined ? {} : { minutes }), ...(tokens === undefined ? {} : { tokens }) };
+  const { result, stopStatus } = await untilStopped((signal) => trainSweep(argument, { ...options, budget, signal }));
+  return result === "done" ? 0 : (stopStatus ?? STATUS[result]);
+}
+
+async function logits(args: string[]): Promise<number> {
+  const { values, argument } = parseArguments(args, "MODEL_DIR", {
+    tokens: { type: "string" },
+    out: { type: "string" },
+    "prompt-len": { type: "string" },
+    grads: { type: "boolean" },
+    training: { type: "boolean" },
+  });
   const promptLength = values["prompt-len"];
   const options = {
-    model: required(positionals[0], "MODEL_DIR"),
+    model: argument,
     tokens: required(values.tokens, "--tokens"),
     out: required(values.out, "--out"),
     promptLength: promptLength === undefined ? undefined : Number(promptLength),
@@ -35,33 +89,26 @@ async function logits(args: string[]): Promise<void> {
   await init();
   await writeLogits(options);
   console.log(`wrote ${options.out}`);
+  return 0;
 }
 
-function parse(args: string[]) {
-  const options = {
-    tokens: { type: "string" },
-    out: { type: "string" },
-    "prompt-len": { type: "string" },
-    grads: { type: "boolean" },
-    training: { type: "boolean" },
-  } as const;
-  try {
-    return parseArgs({ args, options, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+/** The commands; each gives the exit status. */
+const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number>>> = { run, sweep, logits };
+
+async function main([name, ...args]: string[]): Promise<number> {
+  if (name === undefined || name === "--help" || name === "-h") {
+    console.log(USAGE);
+    return 0;
   }
-}
-
-const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = { logits };
-
-async function main([name, ...args]: string[]): Promise<void> {
-  if (name === undefined || name === "--help" || name === "-h") return console.log(USAGE);
   if (!Object.hasOwn(COMMANDS, name)) throw new UsageError(`there is no command "${name}"`);
-  await COMMANDS[name](args);
+  return COMMANDS[name](args);
 }
 
-main(process.argv.slice(2)).catch((error: unknown) => {
-  const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(error instanceof UsageError ? `${message}\n\n${USAGE}\n` : `${message}\n`);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
-});
+main(process.argv.slice(2)).then(
+  (status) => (process.exitCode = status),
+  (error: unknown) => {
+    const message = error instanceof Error ? error.message : String(error);
+    process.stderr.write(error instanceof UsageError ? `${message}\n\n${USAGE}\n` : `${message}\n`);
+    process.exitCode = error instanceof UsageError ? 2 : 1;
+  },
+);

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { knownCorpora, openCorpus } from "./corpus";
 import { CorpusError } from "./corpus-error";
 import { ensureCorpus } from "./ensure";
@@ -83,6 +83,16 @@ describe("openCorpus", () => {
     expect(plain.validation).toMatchObject({ documents: 0, tokens: 0 });
     expect(plain.fileNames()).toEqual([]);
     expect([...plain.train.files, ...plain.heldOut.files]).toEqual([0, 1, 2, 3]);
+  });
+
+  it("finds a corpus by its name in the folder that LORY_DATA names, as a build or as copied shards", async () => {
+    vi.stubEnv("LORY_DATA", parent);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    writeTinyCorpus(path.join(parent, "shards"), { train, heldOut });
+    writeTinyCorpus(path.join(parent, "built", "build"), { train, heldOut });
+    expect((await openCorpus("shards")).dir).toBe(path.join(parent, "shards"));
+    expect((await openCorpus("built")).dir).toBe(path.join(parent, "built", "build"));
+    await expect(openCorpus("other")).rejects.toThrow(/no corpus "other".*LORY_DATA/);
   });
 
   it("stores ids beyond 65535 as uint32", async () => {

@@ -5,9 +5,16 @@ import { pipeline } from "node:stream/promises";
 import { gunzipSync } from "node:zlib";
 import { CorpusError, messageOf } from "./corpus-error";
 import { type DocumentStore, openDocuments } from "./documents";
-import { type Manifest, readManifest, type SourceRecord, type StoredFile, storedFiles } from "./manifest";
+import {
+  type Manifest,
+  MANIFEST_FILE,
+  readManifest,
+  type SourceRecord,
+  type StoredFile,
+  storedFiles,
+} from "./manifest";
 import { openNpy } from "./npy";
-import { corpusFolder, projectFolder } from "./project-folder";
+import { builtCorpusFolders, projectFolder } from "./project-folder";
 import { tokenizerHash } from "./tokenizer";
 
 export interface DomainCounts {
@@ -71,6 +78,7 @@ const NO_DOCUMENTS: DocumentStore = {
 /** Names of the corpora that this checkout can build. */
 export function knownCorpora(root: string = projectFolder()): string[] {
   const data = path.join(root, "data");
+  if (!existsSync(data)) return [];
   return readdirSync(data)
     .filter((name) => existsSync(path.join(data, name, "sources.ts")))
     .sort();
@@ -79,7 +87,7 @@ export function knownCorpora(root: string = projectFolder()): string[] {
 /**
  * Opens a built corpus and checks every file of it against the manifest's hashes.
  *
- * @param nameOrFolder the name of a corpus under `data/`, or the folder of a manifest
+ * @param nameOrFolder the name of a corpus under `data/` or in the folder that `LORY_DATA` names, or the folder of a manifest
  * @throws CorpusError for an unknown name, a corpus that is not built, a missing, altered or malformed file, a manifest
  *   of another format, a tokenizer that is no longer the one the corpus was built with, and no training documents
  */
@@ -127,18 +135,16 @@ export async function openCorpus(nameOrFolder: string): Promise<Corpus> {
 }
 
 function locate(nameOrFolder: string): { folder: string; rebuild: string } {
-  if (/^[\w-]+$/.test(nameOrFolder)) {
-    const root = projectFolder();
-    const known = knownCorpora(root);
-    if (!known.includes(nameOrFolder)) {
-      throw new CorpusError(`there is no corpus ${JSON.stringify(nameOrFolder)}; known are ${known.join(", ")}`);
-    }
-    return {
-      folder: path.join(corpusFolder(nameOrFolder, root), "build"),
-      rebuild: `run npm run data -- build ${nameOrFolder}`,
-    };
-  }
-  return { folder: path.resolve(nameOrFolder), rebuild: "build it again" };
+  if (!/^[\w-]+$/.test(nameOrFolder)) return { folder: path.resolve(nameOrFolder), rebuild: "build it again" };
+  const folders = builtCorpusFolders(nameOrFolder);
+  const own = folders[folders.length - 1];
+  const folder = folders.find((each) => existsSync(path.join(each, MANIFEST_FILE))) ?? own;
+  const known = knownCorpora();
+  if (known.includes(nameOrFolder)) return { folder, rebuild: `run npm run data -- build ${nameOrFolder}` };
+  if (existsSync(path.join(folder, MANIFEST_FILE))) return { folder, rebuild: "copy it again from where it was built" };
+  throw new CorpusError(
+    `there is no corpus ${JSON.stringify(nameOrFolder)}; known are ${known.join(", ") || "none"}, and those in a folder that LORY_DATA names`,
+  );
 }
 
 async function checkFile(folder: string, { file, sizeBytes, sha256 }: StoredFile, rebuild: string): Promise<void> {

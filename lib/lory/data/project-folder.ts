@@ -17,6 +17,17 @@ export function projectFolder(from: string = __dirname): string {
   }
 }
 
+/**
+ * Folders in which the built corpus of a name may lie, in the order in which they are looked into: `<name>/build` and `<name>` of the
+ * folder that `LORY_DATA` names, then `data/<name>/build` of the checkout. A run's configuration keeps the name, so that it is
+ * the same run wherever its corpus lies.
+ */
+export function builtCorpusFolders(name: string): string[] {
+  const elsewhere = process.env.LORY_DATA;
+  const given = elsewhere ? [path.resolve(elsewhere, name, "build"), path.resolve(elsewhere, name)] : [];
+  return [...given, path.join(corpusFolder(name), "build")];
+}
+
 /** `data/<name>` of the checkout, where a corpus's README, table of sources and build lie. */
 export function corpusFolder(name: string, root: string = projectFolder()): string {
   return path.join(root, "data", name);

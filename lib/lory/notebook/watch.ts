@@ -51,13 +51,13 @@ export async function watch<Step extends WatchedStep>(
     try {
       for await (const step of run.train({ signal })) {
         metrics.push(step);
-        states[i] = { label, fraction: step.tokens / trainTokens, details: describe(step, trainTokens, false) };
+        states[i] = { label, fraction: step.tokens / trainTokens, details: describeStep(step, trainTokens, false) };
         bars.draw(states, states[i]);
         drawFigure(false);
       }
     } finally {
       const last = metrics.at(-1);
-      if (last) states[i] = { ...states[i], details: describe(last, trainTokens, true) };
+      if (last) states[i] = { ...states[i], details: describeStep(last, trainTokens, true) };
       bars.draw(states, states[i], true);
       drawFigure(true);
     }
@@ -66,7 +66,8 @@ export async function watch<Step extends WatchedStep>(
   return curves;
 }
 
-function describe(step: WatchedStep, trainTokens: number, isFinal: boolean): string {
+/** A step in words: how far the training is, its loss, speed and the time left. */
+export function describeStep(step: WatchedStep, trainTokens: number, isFinal: boolean): string {
   const parts = [
     `${formatCount(step.tokens)} / ${formatCount(trainTokens)} tokens`,
     `loss ${step.lossNats.toFixed(3)}`,

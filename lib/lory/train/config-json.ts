@@ -1,8 +1,8 @@
 import { CONFIG_KEYS } from "../models/config-keys";
-import type { DenseWarmupConfig, OptimizerConfig, RunConfig } from "./run-config";
+import type { DenseWarmupConfig, OptimizerConfig, RunConfig, RunConfigInput } from "./run-config";
 
 /** As in Hugging Face's TrainingArguments where it has the quantity. */
-const OPTIMIZER_KEYS = {
+export const OPTIMIZER_KEYS = {
   learningRate: "learning_rate",
   beta1: "adam_beta1",
   beta2: "adam_beta2",
@@ -20,7 +20,7 @@ const WARMUP_KEYS = {
   reinitializedShare: "reinitialized_share",
 } as const satisfies Record<keyof DenseWarmupConfig, string>;
 
-const RUN_KEYS = {
+export const RUN_KEYS = {
   name: "name",
   model: "model",
   corpus: "corpus",
@@ -35,14 +35,49 @@ const RUN_KEYS = {
   emaDecay: "ema_decay",
 } as const satisfies Record<keyof RunConfig, string>;
 
+/** Parts with keys of their own. */
+const PART_KEYS = {
+  model: CONFIG_KEYS,
+  optimizer: OPTIMIZER_KEYS,
+  denseWarmup: WARMUP_KEYS,
+} as const satisfies Partial<Record<keyof RunConfig, Readonly<Record<string, string>>>>;
+
 /** A run's configuration as its `config.json`: complete, and the same text for the same configuration. */
 export function configJson(config: RunConfig): string {
   const json = renamed(config, RUN_KEYS, {
-    model: renamed(config.model, CONFIG_KEYS),
-    optimizer: renamed(config.optimizer, OPTIMIZER_KEYS),
-    denseWarmup: config.denseWarmup && renamed(config.denseWarmup, WARMUP_KEYS),
+    model: renamed(config.model, PART_KEYS.model),
+    optimizer: renamed(config.optimizer, PART_KEYS.optimizer),
+    denseWarmup: config.denseWarmup && renamed(config.denseWarmup, PART_KEYS.denseWarmup),
   });
   return `${JSON.stringify(json, null, 2)}\n`;
+}
+
+/**
+ * A run's configuration as a person writes it, or as `config.json` of a run directory: a key may have its name here or the
+ * one in the file. What the values are is for `runConfig` to check.
+ *
+ * @throws TypeError if it is not an object, or if a key is given under both of its names
+ */
+export function configFromJson(json: unknown): RunConfigInput {
+  const config = unrenamed("a run's configuration", json, RUN_KEYS);
+  for (const [part, keys] of Object.entries(PART_KEYS)) {
+    if (config[part] !== undefined && config[part] !== null)
+      config[part] = unrenamed(`the ${part} of a run's configuration`, config[part], keys);
+  }
+  return config as unknown as RunConfigInput;
+}
+
+/** The object with the names that its keys have here. */
+function unrenamed(what: string, value: unknown, keys: Readonly<Record<string, string>>): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new TypeError(`${what} is an object, not ${JSON.stringify(value)}`);
+  }
+  const names = new Map(Object.entries(keys).map(([name, inFile]) => [inFile, name]));
+  const entries = Object.entries(value).map(([key, entry]): [string, unknown] => [names.get(key) ?? key, entry]);
+  const twice = entries.find(([key], i) => entries.findIndex(([other]) => other === key) !== i);
+  if (twice)
+    throw new TypeError(`${what} has the key "${twice[0]}" twice, once as "${keys[twice[0]]}": give one of both`);
+  return Object.fromEntries(entries);
 }
 
 /** The object with its keys renamed, in the table's order. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { configJson } from "./config-json";
+import { configFromJson, configJson } from "./config-json";
 import { denseWarmupSteps, runConfig, totalSteps, type RunConfigInput } from "./run-config";
 
 const input: RunConfigInput = {
@@ -55,6 +55,21 @@ describe("a run's configuration", () => {
     const config = runConfig(warm({ trainTokens: 128 * 40 }));
     expect(config.denseWarmup).toEqual({ fraction: 0.05, optimizerState: "fresh", noise: 0, reinitializedShare: 0 });
     expect([denseWarmupSteps(config), denseWarmupSteps(runConfig(input))]).toEqual([2, 0]);
+  });
+
+  it("is the same when it comes from a run's config.json, or from a file with the names that it has here", () => {
+    for (const each of [input, warm({})]) {
+      expect(runConfig(configFromJson(JSON.parse(configJson(runConfig(each)))))).toEqual(runConfig(each));
+    }
+    expect(configFromJson(input)).toEqual(input);
+    expect(configFromJson({ batch_size: 4, model: { hidden_size: 8 } })).toEqual({
+      batchSize: 4,
+      model: { dModel: 8 },
+    });
+    expect(() => configFromJson({ batch_size: 4, batchSize: 4 })).toThrow(
+      /key "batchSize" twice, once as "batch_size"/,
+    );
+    expect(() => configFromJson({ model: [] })).toThrow(/the model of a run's configuration is an object, not \[\]/);
   });
 
   it("takes a default for what is undefined", () => {

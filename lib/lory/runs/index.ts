@@ -1,0 +1,2 @@
+export * from "./sweep";
+export { sweepPoints, type Settings, type SweepPoint, type SweepSpace } from "./sweep-points";
