@@ -1,5 +1,5 @@
 /** A built corpus as Markdown tables, for the terminal and for its README. */
-import { type Counts, type Manifest, type StepCounts } from "./manifest";
+import { type Counts, type Manifest, type SplitName, SPLITS, type StepCounts } from "./manifest";
 
 const integer = new Intl.NumberFormat("en-US");
 const megabytes = (bytes: number) => (bytes / 1e6).toFixed(2);
@@ -32,26 +32,36 @@ const sum = (a: Counts, b: Counts): Counts => ({
   tokens: a.tokens + b.tokens,
 });
 
-/** Documents, bytes and tokens of each domain, on both sides of the split. */
+/** Documents, bytes and tokens of each domain, on all sides of the split. */
 export function domainTable({ domains }: Manifest): string {
-  const none = { documents: 0, bytes: 0, tokens: 0 };
-  const totals = {
-    train: domains.map(({ splits }) => splits.train).reduce(sum, none),
-    heldOut: domains.map(({ splits }) => splits.heldOut).reduce(sum, none),
+  const none: Counts = { documents: 0, bytes: 0, tokens: 0 };
+  const of = (some: Manifest["domains"], split: SplitName) =>
+    some.map(({ splits }) => splits[split] ?? none).reduce(sum, none);
+  const row = (name: string, description: string, some: Manifest["domains"]) => {
+    const [train, validation, heldOut] = SPLITS.map((split) => of(some, split));
+    return { name, description, train, validation, heldOut, all: [train, validation, heldOut].reduce(sum) };
   };
-  const rows = [...domains, { name: "all", description: "", splits: totals }].map((domain) => ({
-    ...domain,
-    bytesPerToken: sum(domain.splits.train, domain.splits.heldOut),
-  }));
+  const rows = [...domains.map((domain) => row(domain.name, domain.description, [domain])), row("all", "", domains)];
+  type Row = (typeof rows)[number];
+  const number = (title: string, value: (row: Row) => number): Column<Row> => ({
+    title,
+    cell: (each) => integer.format(value(each)),
+    numeric: true,
+  });
+  const validation = [
+    number("validation documents", (each) => each.validation.documents),
+    number("validation tokens", (each) => each.validation.tokens),
+  ];
   return markdownTable(rows, [
     { title: "domain", cell: ({ name }) => name },
     { title: "what", cell: ({ description }) => description },
-    { title: "train documents", cell: ({ splits }) => integer.format(splits.train.documents), numeric: true },
-    { title: "train MB", cell: ({ splits }) => megabytes(splits.train.bytes), numeric: true },
-    { title: "train tokens", cell: ({ splits }) => integer.format(splits.train.tokens), numeric: true },
-    { title: "held-out documents", cell: ({ splits }) => integer.format(splits.heldOut.documents), numeric: true },
-    { title: "held-out tokens", cell: ({ splits }) => integer.format(splits.heldOut.tokens), numeric: true },
-    { title: "bytes a token", cell: ({ bytesPerToken: all }) => (all.bytes / all.tokens).toFixed(2), numeric: true },
+    number("train documents", ({ train }) => train.documents),
+    { title: "train MB", cell: ({ train }) => megabytes(train.bytes), numeric: true },
+    number("train tokens", ({ train }) => train.tokens),
+    ...(rows.some((each) => each.validation.documents > 0) ? validation : []),
+    number("held-out documents", ({ heldOut }) => heldOut.documents),
+    number("held-out tokens", ({ heldOut }) => heldOut.tokens),
+    { title: "bytes a token", cell: ({ all }) => (all.bytes / all.tokens).toFixed(2), numeric: true },
   ]);
 }
 

@@ -152,6 +152,49 @@ describe("buildCorpus", () => {
     expect(longest).toBeLessThanOrEqual(8000);
   });
 
+  it("drops near duplicates across domains and sets validation and test apart, none of it alike to training text", async () => {
+    const near = (letter: string) => paragraph(letter.repeat(5)).replace("number 35", "number 36");
+    const tarball = makeTarball({
+      ...Object.fromEntries(letters.map((letter) => [`package/text/${letter}.txt`, paragraph(letter.repeat(5))])),
+      ...Object.fromEntries(["a", "h", "m"].map((letter) => [`package/again/${letter}.txt`, near(letter)])),
+      "package/dict/data.noun": letters
+        .map(
+          (letter, n) =>
+            `${10_000_000 + n} 04 n 02 ${letter}_word 6 other 0 000 | a word; "${paragraph(letter.repeat(6))}"  `,
+        )
+        .join("\n"),
+    });
+    const source = { ...definition.sources[0], ...npm, integrity: integrityOf(tarball) };
+    writeFileSync(archivePath(npm, cache), tarball);
+    const domains = ["essays", "copies", "dictionary"].map((name) => ({ name, description: name, maxBytes: 1e6 }));
+    const sources: CorpusDefinition["sources"] = [
+      source,
+      { ...source, domain: "copies", include: /\/(again\/.*|text\/.)\.txt$/ },
+      { ...source, domain: "dictionary", include: /data\.noun$/, cut: "wordnet" },
+    ];
+    const lengths = { target: 500, max: 500 };
+    const alike = { maxSimilarity: 0.7, validationFraction: 0.1, documentLengths: lengths };
+    await expect(build({ domains, sources, ...alike })).rejects.toThrow(
+      "domain copies of corpus tiny has no documents",
+    );
+
+    const some = { domains: [domains[0], domains[2]], sources: [sources[0], sources[2]], ...alike };
+    await build(some);
+    const corpus = await openCorpus(folder);
+    const textOf = await documentTexts(corpus);
+    const names = corpus.fileNames();
+    const stores = [corpus.train, corpus.validation, corpus.heldOut];
+    const files = stores.map((store) => Array.from(store.files, (file) => names[file]));
+    expect(new Set(files.flat()).size).toBe(new Set(files[0]).size + new Set(files[1]).size + new Set(files[2]).size);
+    for (const store of stores) expect(store.documents).toBeGreaterThan(1);
+    expect(names.filter((name) => name.includes("data.noun#")).length).toBe(20);
+    expect(textOf(corpus.train, corpus.train.documents - 1)).toMatch(/^. word, other \(noun\): a word; "Sentence 0/);
+    const { steps, splits } = corpus.manifest.domains[0];
+    expect(steps.slice(-2).map(({ documents }) => documents)).toEqual([20, 20]);
+    expect(splits.train.documents + (splits.validation?.documents ?? 0) + splits.heldOut.documents).toBe(20);
+    corpus.close();
+  });
+
   it("tells how far it is", async () => {
     const seen: BuildProgress[] = [];
     await build({}, (progress) => seen.push(progress));

@@ -44,10 +44,19 @@ export function inputsHash(name: string, tokenizer: string, root: string = proje
     .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"))
     .sort()
     .map((file) => path.join(builder, file));
-  const hashes = [path.join(corpusFolder(name, root), "sources.ts"), ...files].map((file) =>
+  const hashes = [...withImports(path.join(corpusFolder(name, root), "sources.ts")), ...files].map((file) =>
     sha256(readFileSync(file)),
   );
   return sha256(JSON.stringify([FORMAT_VERSION, tokenizerHash(tokenizer), hashes]));
+}
+
+/** A table of sources and the tables that it imports from other corpora. */
+function withImports(file: string): string[] {
+  const imported = [...readFileSync(file, "utf8").matchAll(/ from "(\.\.?\/[^"]+)"/g)].map(([, relative]) => {
+    const target = path.join(path.dirname(file), relative);
+    return path.extname(target) === "" ? `${target}.ts` : target;
+  });
+  return [file, ...imported.flatMap((each) => (each.endsWith(".ts") ? withImports(each) : [each]))];
 }
 
 /** The manifest of a corpus of `data/` that is built and up to date; undefined for one that must be built. */

@@ -182,8 +182,10 @@ function* cutSource(
     count(withText, 1, readableBytes);
     if (result.kind === "generated") continue;
     count(written, 1, readableBytes);
-    for (const text of result.documents) {
-      yield { file: `${packageId(source)}/${file.path}`, text, bytes: Buffer.byteLength(text) };
+    const { documents, isCollection } = result;
+    for (const [index, text] of documents.entries()) {
+      const part = isCollection ? `#${index}` : "";
+      yield { file: `${packageId(source)}/${file.path}${part}`, text, bytes: Buffer.byteLength(text) };
     }
   }
 }

@@ -2,6 +2,7 @@ import type { ArchiveFile } from "../archive";
 import { cleanText, decodeUtf8, isGenerated, playText, withoutFrontMatter, withoutLicenceHeader } from "../clean";
 import { messageText } from "./mail";
 import { constitutionText, factbookText, licenceText, SECTION_MARK } from "./records";
+import { wordnetText } from "./wordnet";
 import { CODE_LEVELS, type Levels, MARKDOWN_LEVELS, type PieceLengths, PROSE_LEVELS, splitText } from "./split";
 
 /** How documents are cut from a file. */
@@ -15,6 +16,8 @@ interface Recipe {
   /** Whether a cleaned text was made by a program. */
   generated?: (text: string) => boolean;
   levels: Levels;
+  /** Whether a file is a collection, so that its documents need not stay on one side of a split. */
+  collection?: boolean;
 }
 
 const SECTIONS = new RegExp(`(?=${SECTION_MARK})`);
@@ -32,12 +35,13 @@ const RECIPES = {
   licence: { read: fromJson(licenceText), levels: PROSE_LEVELS },
   constitution: { read: fromJson(constitutionText), levels: [SECTIONS, ...PROSE_LEVELS] },
   code: { read: decodeUtf8, tidy: withoutLicenceHeader, generated: isGenerated, levels: CODE_LEVELS },
+  wordnet: { read: wordnetText, levels: PROSE_LEVELS, collection: true },
   markdown: { read: decodeUtf8, tidy: withoutFrontMatter, levels: MARKDOWN_LEVELS },
 } satisfies Record<string, Recipe>;
 
 /** What became of a file: its text and the documents cut from it, or why there are none. */
 export type CutFile =
-  | { kind: "text"; readable: string; documents: string[] }
+  | { kind: "text"; readable: string; documents: string[]; isCollection: boolean }
   | { kind: "no text" }
   | { kind: "generated"; readable: string };
 
@@ -61,5 +65,5 @@ export function cutFile(file: ArchiveFile, cut: Cut, lengths: PieceLengths): Cut
         .trimEnd(),
     )
     .filter((piece) => piece !== "");
-  return { kind: "text", readable, documents };
+  return { kind: "text", readable, documents, isCollection: recipe.collection === true };
 }
