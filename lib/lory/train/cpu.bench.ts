@@ -11,7 +11,7 @@ import path from "node:path";
 import { init } from "lory";
 import { median, ratios, writeBenchmark, type BenchmarkRow } from "tfjs-backend-xla/testing";
 import { modelConfig, type ModelConfig } from "../models";
-import { librarySteps } from "./peers/library-steps";
+import { givenState, librarySteps } from "./peers/library-steps";
 import { PeerProcess } from "./peers/peer-process";
 import { jaxPython, peerScript, torchPython } from "./peers/python";
 import { readStepInput, writeStepInput } from "./peers/step-folder";
@@ -106,7 +106,8 @@ async function compare(name: string, model: ModelConfig, limits: Peer, rounds: n
     peer = limits.start(folder);
     if (peer === undefined) return undefined;
     const { name: peerName } = await peer.ready();
-    const ours = librarySteps(readStepInput(folder));
+    const input = readStepInput(folder);
+    const ours = librarySteps(input, givenState(input));
     const turns: { ours: number; peer: number }[] = [];
     let lossDifference = 0;
     for (let round = 0; round <= rounds; round++) {

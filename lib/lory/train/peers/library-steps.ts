@@ -1,7 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
+import type { MergeMemory } from "../../moe";
 import { stepScalars } from "../adamw";
 import { modelObjective } from "../model-objective";
-import { initialState, trainStep } from "../train-step";
+import { initialState, trainStep, type TrainState } from "../train-step";
 import type { PeerSteps } from "./peer-process";
 import { OPTIMIZER, type StepInput } from "./step-folder";
 
@@ -13,9 +14,19 @@ export interface LibrarySteps {
   dispose(): void;
 }
 
-export function librarySteps({ spec, weights, batches }: StepInput): LibrarySteps {
-  const step = trainStep(modelObjective(spec, spec.parameters), OPTIMIZER, spec.precision);
-  let state = initialState(weights.map((values, i) => tf.tensor(values, [...spec.parameters[i].shape], "float32")));
+/** The state before the first step: the weights that all peers begin with. */
+export function givenState({ spec, weights }: StepInput): TrainState {
+  return initialState(weights.map((values, i) => tf.tensor(values, [...spec.parameters[i].shape], "float32")));
+}
+
+/** @param initial the state before the first step, which is consumed */
+export function librarySteps(
+  { spec, batches }: Pick<StepInput, "spec" | "batches">,
+  initial: TrainState,
+  merges: MergeMemory = "keep",
+): LibrarySteps {
+  const step = trainStep(modelObjective(spec, spec.parameters, merges), OPTIMIZER, spec.precision);
+  let state = initial;
   let done = 0;
   const tokensOf = (batch: Int32Array) => tf.tensor2d(batch, [spec.batchSize, spec.contextLength + 1], "int32");
   const scalarsOf = (stepNumber: number) => stepScalars(stepNumber, Number.MAX_SAFE_INTEGER, OPTIMIZER);

@@ -7,12 +7,13 @@ import { openDevice } from "tfjs-backend-xla";
 import { modelConfig } from "../../models";
 import type { RunConfig } from "../run-config";
 import { answerSteps } from "./answer-steps";
-import { librarySteps } from "./library-steps";
+import { givenState, librarySteps } from "./library-steps";
 import { readStepInput, writeStepInput } from "./step-folder";
 
 async function main(folder: string): Promise<void> {
   const { backend, device } = await init({ backend: "xla" });
-  const steps = librarySteps(readStepInput(folder));
+  const input = readStepInput(folder);
+  const steps = librarySteps(input, givenState(input));
   const begin = performance.now();
   await steps.prepare();
   const compileSeconds = (performance.now() - begin) / 1000;

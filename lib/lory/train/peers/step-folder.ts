@@ -38,6 +38,17 @@ export interface StepInput {
   readonly batches: readonly Int32Array[];
 }
 
+export function stepSpec(model: ModelConfig, batchSize: number, precision: RunConfig["precision"]): StepSpec {
+  const { learningRate } = OPTIMIZER;
+  return { ...model, batchSize, precision, learningRate, parameters: parameterSpecs(model) };
+}
+
+/** Batches of tokens that mean nothing, one after the other: rows of `contextLength + 1`. */
+export function madeUpTokens({ contextLength, vocabSize }: ModelConfig, batchSize: number): Int32Array {
+  const length = NUM_BATCHES * batchSize * (contextLength + 1);
+  return Int32Array.from({ length }, (_, i) => (Math.imul(i + 1, 2654435761) >>> 19) % vocabSize);
+}
+
 /** Writes `step.json` alone: for peers that need shapes only. */
 export function writeSpec(
   folder: string,
@@ -45,8 +56,7 @@ export function writeSpec(
   batchSize: number,
   precision: RunConfig["precision"] = "f32",
 ): StepSpec {
-  const { learningRate } = OPTIMIZER;
-  const spec: StepSpec = { ...model, batchSize, precision, learningRate, parameters: parameterSpecs(model) };
+  const spec = stepSpec(model, batchSize, precision);
   fs.writeFileSync(path.join(folder, "step.json"), JSON.stringify(spec));
   return spec;
 }
@@ -60,15 +70,10 @@ export async function writeStepInput(
 ): Promise<void> {
   writeSpec(folder, model, batchSize, precision);
   const weights = initialParameters({ model, seed: 1 });
-  const length = batchSize * (model.contextLength + 1);
-  const tokens = Int32Array.from(
-    { length: NUM_BATCHES * length },
-    (_, i) => (Math.imul(i + 1, 2654435761) >>> 19) % model.vocabSize,
-  );
   const file = fs.openSync(path.join(folder, "weights.bin"), "w");
   for (const tensor of weights) fs.writeSync(file, bytesOf(await tensor.data<"float32">()));
   fs.closeSync(file);
-  fs.writeFileSync(path.join(folder, "batches.bin"), bytesOf(tokens));
+  fs.writeFileSync(path.join(folder, "batches.bin"), bytesOf(madeUpTokens(model, batchSize)));
   tf.dispose(weights);
 }
 
@@ -76,7 +81,6 @@ export function readStepInput(folder: string): StepInput {
   const spec = JSON.parse(fs.readFileSync(path.join(folder, "step.json"), "utf8")) as StepSpec;
   const file = fs.openSync(path.join(folder, "weights.bin"), "r");
   const batches = new Int32Array(wordsOf(path.join(folder, "batches.bin")));
-  const length = spec.batchSize * (spec.contextLength + 1);
   const weights = spec.parameters.map(({ shape }) => {
     const values = new Float32Array(tf.util.sizeFromShape([...shape]));
     fs.readSync(file, values); // goes on where the one before ended
@@ -86,8 +90,14 @@ export function readStepInput(folder: string): StepInput {
   return {
     spec,
     weights,
-    batches: Array.from({ length: NUM_BATCHES }, (_, i) => batches.subarray(i * length, (i + 1) * length)),
+    batches: batchesOf(batches, spec),
   };
+}
+
+/** The single batches. */
+export function batchesOf(tokens: Int32Array, { batchSize, contextLength }: StepSpec): Int32Array[] {
+  const length = batchSize * (contextLength + 1);
+  return Array.from({ length: NUM_BATCHES }, (_, i) => tokens.subarray(i * length, (i + 1) * length));
 }
 
 const bytesOf = (values: Float32Array | Int32Array): Buffer =>
