@@ -17,8 +17,8 @@ export interface HeldOutWindows {
   windows: number;
 }
 
-/** Fixed, so that every model is judged on the same windows. */
-const ORDER_SEED = 0;
+/** Seed of the order of held-out documents: fixed, so that every model is judged on the same windows. */
+export const HELD_OUT_ORDER = 0;
 
 /**
  * The held-out text of a domain as windows, cut like training instances: documents in a fixed shuffled order, each
@@ -31,13 +31,11 @@ export function heldOutWindows(corpus: Corpus, domain: string, options: HeldOutO
   const { contextLength, maxWindows } = options;
   requireInteger("contextLength", contextLength, 1);
   requireInteger("maxWindows", maxWindows, 1);
-  const index = corpus.domains.findIndex(({ name }) => name === domain);
-  if (index < 0) {
-    const known = corpus.domains.map(({ name }) => name).join(", ");
-    throw new CorpusError(`corpus ${corpus.name} has no domain ${JSON.stringify(domain)}; it has ${known}`);
-  }
+  const index = domainIndex(corpus, domain);
   const { heldOut, endOfDocument } = corpus;
-  const order = permutation(heldOut.documents, ORDER_SEED).filter((document) => heldOut.domains[document] === index);
+  const order = permutation(heldOut.documents, HELD_OUT_ORDER).filter(
+    (document) => heldOut.domains[document] === index,
+  );
   const stream = packDocuments(heldOut, order, endOfDocument);
   const windows = Math.min(maxWindows, Math.floor((stream.length - 1) / contextLength));
   if (windows < 1) {
@@ -52,4 +50,18 @@ export function heldOutWindows(corpus: Corpus, domain: string, options: HeldOutO
     stream.copy(window * contextLength, rowLength, tokens_SM, window * rowLength);
   }
   return { tokens_SM, windows };
+}
+
+/**
+ * A domain's place in its corpus.
+ *
+ * @throws CorpusError for an unknown domain
+ */
+export function domainIndex(corpus: Pick<Corpus, "name" | "domains">, domain: string): number {
+  const index = corpus.domains.findIndex(({ name }) => name === domain);
+  if (index < 0) {
+    const known = corpus.domains.map(({ name }) => name).join(", ");
+    throw new CorpusError(`corpus ${corpus.name} has no domain ${JSON.stringify(domain)}; it has ${known}`);
+  }
+  return index;
 }

@@ -45,7 +45,7 @@ export function randomBits(seed: number, stream = 0): RandomBits {
 }
 
 /** A uniform integer from 0 to `bound - 1`, without bias: draws above the last multiple of `bound` are rejected. */
-function below(bound: number, bits: RandomBits): number {
+export function below(bound: number, bits: RandomBits): number {
   const limit = 2 ** 32 - (2 ** 32 % bound);
   let draw = bits();
   while (draw >= limit) draw = bits();

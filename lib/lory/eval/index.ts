@@ -1,5 +1,7 @@
+export * from "./bootstrap";
 export * from "./generate";
 export type { EvaluationOptions } from "./held-out";
+export * from "./leak";
 export * from "./perplexity";
 export * from "./routing";
 export { sampleToken, uniformNumbers, type SamplingOptions } from "./sampling";

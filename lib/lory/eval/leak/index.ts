@@ -1,0 +1,5 @@
+export * from "./leak";
+export * from "./reads-future";
+export * from "./swap";
+export * from "./twin";
+export type { LeakModel, LeakOptions } from "./window-losses";
