@@ -1,10 +1,10 @@
 // Shapes: B batch, M = L + 1, E experts, Y layers with experts.
 import * as tf from "@tensorflow/tfjs-core";
-import { AUXILIARY_LOSSES, type AuxiliaryLoss, type MergeMemory } from "../moe";
+import { AUXILIARY_LOSSES, type AuxiliaryLoss, type MergeMemory, type RoutingMode } from "../moe";
 import { headCrossEntropyNats } from "../nn";
 import type { ModelConfig } from "./config";
 import type { Params } from "./params";
-import { hiddenStates, inputsAndTargets } from "./transformer";
+import { hiddenStates, inputsAndTargets, type LayerInputs } from "./transformer";
 
 /** What a step of training differentiates, and its parts. */
 export type TrainingLosses = {
@@ -21,11 +21,9 @@ export type TrainingLosses = {
 };
 
 /** What a step of training depends on beside parameters and tokens. */
-export type TrainingInputs = {
+export type TrainingInputs = LayerInputs & {
   /** `remoe`: the coefficient of the L1 penalty; the configuration's first one without it. */
   l1Coefficient?: tf.Scalar;
-  /** Numbers in [0, 1) that say which experts are dropped, by layer with experts; none are without them. */
-  uniform_YBE?: tf.Tensor3D;
   /** Kept without it. */
   merges?: MergeMemory;
 };
@@ -36,6 +34,24 @@ const COEFFICIENTS = {
   routerZ: ({ routerZLossCoef }) => routerZLossCoef,
   activationL1: ({ l1InitialCoef }, { l1Coefficient }) => l1Coefficient ?? l1InitialCoef,
 } satisfies Record<AuxiliaryLoss, (config: ModelConfig, inputs: TrainingInputs) => number | tf.Scalar>;
+
+/** Modes with a load-balancing loss of the tokens' assignments. */
+const BALANCED_MODES: readonly RoutingMode[] = ["token_choice", "segment_and_token", "document_pool"];
+
+/**
+ * Whether the objective of a batch is another than the mean over its parts, because it multiplies the loads of the whole with what differs in
+ * each part: then a part needs `stepLoads`.
+ */
+export function multipliesLoads({
+  numExperts,
+  routingMode,
+  routerAuxLossCoef,
+  loadBalancingScope,
+}: ModelConfig): boolean {
+  if (numExperts === 0) return false;
+  if (routingMode === "remoe") return true;
+  return BALANCED_MODES.includes(routingMode) && routerAuxLossCoef > 0 && loadBalancingScope === "global_batch";
+}
 
 /**
  * The losses of a batch as training sees it. Where a mode has no auxiliary losses, or none with a coefficient, the objective is the cross entropy.
@@ -50,8 +66,8 @@ export function trainingLosses(
 ): TrainingLosses {
   return tf.tidy(() => {
     const { inputs_BL, targets_BL } = inputsAndTargets(tokens_BM);
-    const { merges, uniform_YBE } = inputs;
-    const { x_BLD, reports } = hiddenStates(params, inputs_BL, config, { kind: "training", merges }, uniform_YBE);
+    const { merges } = inputs;
+    const { x_BLD, reports } = hiddenStates(params, inputs_BL, config, { kind: "training", merges }, inputs);
     const losses_BL = headCrossEntropyNats(x_BLD, params.head_DV, targets_BL);
     const lossNats: tf.Scalar = tf.mul(tf.sum(losses_BL), 1 / losses_BL.size);
     const auxiliary: TrainingLosses["auxiliary"] = {};

@@ -1,6 +1,6 @@
 // Shapes: B batch, L context, M = L + 1, D model, V vocabulary, N segments, E experts.
 import * as tf from "@tensorflow/tfjs-core";
-import { expertFfn, type ExpertFfnOutput, type Pass, type RouterReport } from "../moe";
+import { expertFfn, type ExpertFfnOutput, type Pass, type RouterReport, type StepLoad } from "../moe";
 import {
   causalAttention,
   causalMixer,
@@ -27,6 +27,14 @@ export type ForwardOutput = {
 /** What leaves the layers: what the head sees, [B, L, D], after the norm; the routing of those with experts, and what their routers did. */
 export type HiddenStates = { x_BLD: tf.Tensor3D; routing: tf.Tensor3D[]; reports: RouterReport[] };
 
+/** What a pass of training takes of each layer with experts. */
+export type LayerInputs = {
+  /** Numbers in [0, 1) that say which experts are dropped; none are without them. */
+  uniform_YBE?: tf.Tensor3D;
+  /** By layer that reports a load, where the tokens are a part of a step. */
+  stepLoads?: readonly StepLoad[];
+};
+
 const EVALUATION: Pass = { kind: "evaluation" };
 
 type LayerContext = { config: ModelConfig; pass: Pass; tables: RopeTables; mix: AttentionMixer };
@@ -47,16 +55,13 @@ export function forward(params: Params, tokens_BL: tf.Tensor2D, config: ModelCon
 }
 
 /**
- * All of the model but the head. Arguments and errors are those of `forward`.
- *
- * @param uniform_YBE for expert dropout, by layer with experts
- */
+ * All of the model but the head. Arguments and errors are those of `forward`. */
 export function hiddenStates(
   params: Params,
   tokens_BL: tf.Tensor2D,
   config: ModelConfig,
   pass: Pass,
-  uniform_YBE?: tf.Tensor3D,
+  inputs: LayerInputs = {},
 ): HiddenStates {
   const length = tokens_BL.shape[1];
   if (length < 1 || length > config.contextLength) {
@@ -72,7 +77,7 @@ export function hiddenStates(
   const routing: tf.Tensor3D[] = [];
   const reports: RouterReport[] = [];
   for (const layer of params.layers) {
-    const output = forwardLayer(layer, x_BLD, { ...context, pass: passOfLayer(pass, uniform_YBE, routing.length) });
+    const output = forwardLayer(layer, x_BLD, { ...context, pass: passOfLayer(pass, inputs, routing.length) });
     x_BLD = output.x_BLD;
     if (output.weights_BNE !== undefined) routing.push(output.weights_BNE);
     if (output.report !== undefined) reports.push(output.report);
@@ -81,8 +86,11 @@ export function hiddenStates(
 }
 
 /** The pass as a layer sees it, `layer` being counted among those with experts. */
-function passOfLayer(pass: Pass, uniform_YBE: tf.Tensor3D | undefined, layer: number): Pass {
-  if (pass.kind !== "training" || uniform_YBE === undefined || layer >= uniform_YBE.shape[0]) return pass;
+function passOfLayer(pass: Pass, { uniform_YBE, stepLoads }: LayerInputs, layer: number): Pass {
+  if (pass.kind !== "training") return pass;
+  // Either all layers with experts report their load, or none.
+  if (stepLoads !== undefined) return { ...pass, stepLoad: stepLoads[layer] };
+  if (uniform_YBE === undefined || layer >= uniform_YBE.shape[0]) return pass;
   const [, batch, numExperts] = uniform_YBE.shape;
   const own_1BE = tf.slice(uniform_YBE, [layer, 0, 0], [1, -1, -1]);
   return { ...pass, uniform_BE: tf.reshape(own_1BE, [batch, numExperts]) };

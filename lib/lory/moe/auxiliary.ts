@@ -17,6 +17,9 @@ export type RouterReport = {
   losses: Partial<Record<AuxiliaryLoss, tf.Scalar>>;
 };
 
+/** What all parts of a step assigned to each expert of a layer, for a pass over one of them; parts are of equal size. */
+export type StepLoad = { load_E: tf.Tensor1D; parts: number };
+
 /**
  * `E sum_e f_e P_e`, f_e the share of the assignments that expert e has, P_e its mean probability: 1 where both are even, E where one expert has
  * all (Fedus et al. 2021, arXiv 2101.03961, Eq. 4, their dispatched tokens being assignments). Its gradient is that of P.
@@ -24,19 +27,25 @@ export type RouterReport = {
  * @param chosen_XKE one-hot rows of the chosen experts
  * @param probs_XE softmax over all experts
  * @param batch sequences that the tokens make up
+ * @param stepLoad where the tokens are a part of a step, and f is that of the whole: the mean of the parts' losses is then the loss of the step.
+ * Sequences are whole in every part, and need none
  */
 export function loadBalancingLoss(
   chosen_XKE: tf.Tensor3D,
   probs_XE: tf.Tensor2D,
   batch: number,
   scope: LoadBalancingScope,
+  stepLoad?: StepLoad,
 ): tf.Scalar {
   return tf.tidy(() => {
     const [tokens, perToken, numExperts] = chosen_XKE.shape;
     const groups = scope === "sequence" ? batch : 1;
     const meanOf = (sum_XE: tf.Tensor, count: number): tf.Tensor =>
       tf.mul(tf.sum(tf.reshape(sum_XE, [groups, -1, numExperts]), 1), groups / count);
-    const shares_GE = meanOf(tf.sum(chosen_XKE, 1), tokens * perToken);
+    const shares_GE =
+      scope === "sequence" || stepLoad === undefined
+        ? meanOf(tf.sum(chosen_XKE, 1), tokens * perToken)
+        : tf.mul(stepLoad.load_E, 1 / (stepLoad.parts * tokens * perToken));
     const products = tf.mul(shares_GE, meanOf(probs_XE, tokens));
     return tf.mul(tf.sum<tf.Scalar>(products), numExperts / groups);
   });

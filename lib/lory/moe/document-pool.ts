@@ -1,7 +1,7 @@
 // Shapes: B batch, L context, N segments, T tokens a segment, P experts a pool, X = B L tokens, E experts, D model.
 import * as tf from "@tensorflow/tfjs-core";
 import { withGradient } from "../nn";
-import type { RouterReport } from "./auxiliary";
+import type { RouterReport, StepLoad } from "./auxiliary";
 import { routerProbabilities } from "./router";
 import type { RoutingConfig } from "./routing-config";
 import { joinSegments, repeatForTokens, segmentation, splitSegments } from "./segments";
@@ -20,11 +20,13 @@ export function documentPoolFfn(
   params: TokenChoiceParams,
   x_BLD: tf.Tensor3D,
   config: TokenChoiceConfig & Pick<RoutingConfig, "segmentLength" | "expertPoolSize">,
+  stepLoad?: StepLoad,
 ): SparseOutput & { report: RouterReport } {
   return tf.tidy(() => {
     const probs_BLE = routerProbabilities(params.router_DE, x_BLD) as tf.Tensor3D;
     const lowering_BLE = poolLowering(probs_BLE, config.segmentLength, config.expertPoolSize);
-    return tokenChoiceFfn(params, x_BLD, config, tf.reshape(lowering_BLE, [-1, probs_BLE.shape[2]]));
+    const lowering_XE: tf.Tensor2D = tf.reshape(lowering_BLE, [-1, probs_BLE.shape[2]]);
+    return tokenChoiceFfn(params, x_BLD, config, { lowering_XE, stepLoad });
   });
 }
 

@@ -1,6 +1,6 @@
 // Shapes: B batch, L context, N units that are routed alike (segments or tokens), D model, E experts.
 import type * as tf from "@tensorflow/tfjs-core";
-import type { RouterReport } from "./auxiliary";
+import type { RouterReport, StepLoad } from "./auxiliary";
 import { documentPoolFfn } from "./document-pool";
 import { expertChoiceInference, expertChoiceTraining } from "./expert-choice";
 import { loryFfn, type LoryFfnParams } from "./lory-ffn";
@@ -23,8 +23,8 @@ export type ExpertFfnParams = LoryFfnParams & {
 export type Pass =
   /** Predicting text: evaluation, and inference without a prompt's merge. */
   | { kind: "evaluation" }
-  /** `uniform_BE`: numbers in [0, 1) that say which experts are dropped, where the mode drops any; `merges`: kept without it. */
-  | { kind: "training"; uniform_BE?: tf.Tensor2D; merges?: MergeMemory }
+  /** `uniform_BE`: numbers in [0, 1) that say which experts are dropped, where the mode drops any; `merges`: kept without it; `stepLoad`: where it sees a part of a step. */
+  | { kind: "training"; uniform_BE?: tf.Tensor2D; merges?: MergeMemory; stepLoad?: StepLoad }
   /** Inference: one routing decision a layer and row, by the mean of the row's own first `promptLength_B` tokens. */
   | { kind: "prompt"; promptLength_B: tf.Tensor1D };
 
@@ -44,6 +44,8 @@ const merged =
 
 const mergesOf = (pass: Pass): MergeMemory | undefined => (pass.kind === "training" ? pass.merges : undefined);
 
+const stepLoadOf = (pass: Pass): StepLoad | undefined => (pass.kind === "training" ? pass.stepLoad : undefined);
+
 const promptRouting = ({ promptLength_B }: Pass & { kind: "prompt" }) => ({ mode: "prompt", promptLength_B }) as const;
 
 const expertChoice: ExpertFfn = (params, x_BLD, config, pass) =>
@@ -59,6 +61,7 @@ const segmentAndToken: ExpertFfn = (params, x_BLD, config, pass) =>
     pass.kind === "prompt"
       ? promptRouting(pass)
       : { mode: "causal_segment", firstSegmentRule: config.firstSegmentRule, merges: mergesOf(pass) },
+    stepLoadOf(pass),
   );
 
 const EXPERT_FFNS = {
@@ -67,11 +70,11 @@ const EXPERT_FFNS = {
   prefix: merged("prefix"),
   own_segment: merged("own_segment"),
   whole_sequence: merged("whole_sequence"),
-  token_choice: (params, x_BLD, config) => tokenChoiceFfn(params, x_BLD, config),
+  token_choice: (params, x_BLD, config, pass) => tokenChoiceFfn(params, x_BLD, config, { stepLoad: stepLoadOf(pass) }),
   expert_choice: expertChoice,
-  remoe: remoeFfn,
+  remoe: (params, x_BLD, config, pass) => remoeFfn(params, x_BLD, config, stepLoadOf(pass)),
   segment_and_token: segmentAndToken,
-  document_pool: documentPoolFfn,
+  document_pool: (params, x_BLD, config, pass) => documentPoolFfn(params, x_BLD, config, stepLoadOf(pass)),
 } satisfies Record<RoutingMode, ExpertFfn>;
 
 /**

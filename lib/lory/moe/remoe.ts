@@ -1,7 +1,7 @@
 // Shapes: B batch, L context, X = B L tokens, E experts, D model.
 import * as tf from "@tensorflow/tfjs-core";
 import { mergedFfn, withGradient } from "../nn";
-import type { RouterReport } from "./auxiliary";
+import type { RouterReport, StepLoad } from "./auxiliary";
 import type { ExpertParams } from "./merge";
 import { routerLogits } from "./router";
 import type { RoutingConfig } from "./routing-config";
@@ -17,6 +17,7 @@ export function remoeFfn(
   params: ExpertParams & { router_DE: tf.Tensor },
   x_BLD: tf.Tensor3D,
   { numExpertsPerTok }: Pick<RoutingConfig, "numExpertsPerTok">,
+  stepLoad?: StepLoad,
 ): SparseOutput & { report: RouterReport } {
   return tf.tidy(() => {
     const [batch, length, dModel] = x_BLD.shape;
@@ -29,16 +30,16 @@ export function remoeFfn(
     return {
       y_BLD: tf.reshape(y_XD, x_BLD.shape),
       weights_BNE: tf.reshape(gates_XE, [batch, length, numExperts]),
-      report: gateReport(gates_XE, numExpertsPerTok),
+      report: gateReport(gates_XE, numExpertsPerTok, stepLoad),
     };
   });
 }
 
 /**
  * The load-balanced penalty `mean_x sum_e f_e gate[x, e]`, f_e = E / (K X) times the tokens that expert e is active for: 1 where
- * load and sparsity are as asked for. Its gradient is that of the gates.
+ * load and sparsity are as asked for. Its gradient is that of the gates. Over a part of a step, f is that of the whole.
  */
-function gateReport(gates_XE: tf.Tensor2D, perToken: number): RouterReport {
+function gateReport(gates_XE: tf.Tensor2D, perToken: number, stepLoad?: StepLoad): RouterReport {
   const [tokens, numExperts] = gates_XE.shape;
   const isActive_XE = withGradient(
     [gates_XE],
@@ -49,7 +50,8 @@ function gateReport(gates_XE: tf.Tensor2D, perToken: number): RouterReport {
     (_, [gates]) => [tf.zerosLike(gates)],
   );
   const active_E = tf.sum<tf.Tensor1D>(isActive_XE, 0);
-  const factor_E = tf.mul(active_E, numExperts / (perToken * tokens));
+  const { load_E, parts } = stepLoad ?? { load_E: active_E, parts: 1 };
+  const factor_E = tf.mul(load_E, numExperts / (perToken * parts * tokens));
   const total = tf.sum<tf.Scalar>(active_E);
   return {
     load_E: active_E,

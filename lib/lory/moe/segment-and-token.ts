@@ -1,6 +1,6 @@
 // Shapes: B batch, L context, N segments, E experts, D model, F ffn, G = 2 F packed gate and up, H hidden units of a part.
 import * as tf from "@tensorflow/tfjs-core";
-import type { RouterReport } from "./auxiliary";
+import type { RouterReport, StepLoad } from "./auxiliary";
 import { loryFfn, type Routing } from "./lory-ffn";
 import type { ExpertParams } from "./merge";
 import type { RoutingConfig } from "./routing-config";
@@ -32,6 +32,7 @@ export function segmentAndTokenFfn(
   x_BLD: tf.Tensor3D,
   config: TokenChoiceConfig & Pick<RoutingConfig, "segmentLength" | "segmentShare">,
   routing: Routing,
+  stepLoad?: StepLoad,
 ): SparseOutput & { report: RouterReport } {
   const { tokenRouter_DE } = params;
   if (tokenRouter_DE === undefined)
@@ -44,7 +45,7 @@ export function segmentAndTokenFfn(
     const ofSegments = { ...hiddenUnits(params, 0, merged), router_DE, prior_E };
     const ofTokens = { ...hiddenUnits(params, merged, dFfn), router_DE: tokenRouter_DE, bias_E };
     const bySegment = loryFfn(ofSegments, x_BLD, config.segmentLength, routing);
-    const byToken = tokenChoiceFfn(ofTokens, x_BLD, config);
+    const byToken = tokenChoiceFfn(ofTokens, x_BLD, config, { stepLoad });
     const cut = segmentation(length, routing.mode === "prompt" ? length : config.segmentLength);
     const segments_BLE = joinSegments(repeatForTokens(bySegment.weights_BNE, cut), length);
     const share = merged / dFfn;

@@ -1,6 +1,6 @@
 // Shapes: B batch, L context, X = B L tokens, K experts a token, E experts, D model.
 import * as tf from "@tensorflow/tfjs-core";
-import { loadBalancingLoss, routerZLoss, type RouterReport } from "./auxiliary";
+import { loadBalancingLoss, routerZLoss, type RouterReport, type StepLoad } from "./auxiliary";
 import { sparseExperts } from "./dispatch";
 import type { ExpertParams } from "./merge";
 import { routerLogits } from "./router";
@@ -21,13 +21,14 @@ export type SparseOutput = { y_BLD: tf.Tensor3D; weights_BNE: tf.Tensor3D };
  *
  * With a bias, the K are those of the highest `softmax + bias`, and the weights are the same without it.
  *
- * @param lowering_XE added to the logits: keeps tokens from some experts
+ * @param context.lowering_XE added to the logits: keeps tokens from some experts
+ * @param context.stepLoad of the step that the tokens are a part of, see `loadBalancingLoss`
  */
 export function tokenChoiceFfn(
   params: TokenChoiceParams,
   x_BLD: tf.Tensor3D,
   config: TokenChoiceConfig,
-  lowering_XE?: tf.Tensor2D,
+  { lowering_XE, stepLoad }: { lowering_XE?: tf.Tensor2D; stepLoad?: StepLoad } = {},
 ): SparseOutput & { report: RouterReport } {
   return tf.tidy(() => {
     const [batch, length, dModel] = x_BLD.shape;
@@ -49,7 +50,7 @@ export function tokenChoiceFfn(
       report: {
         load_E: tf.sum<tf.Tensor1D>(chosen_XKE, [0, 1]),
         losses: {
-          loadBalancing: loadBalancingLoss(chosen_XKE, probs_XE, batch, config.loadBalancingScope),
+          loadBalancing: loadBalancingLoss(chosen_XKE, probs_XE, batch, config.loadBalancingScope, stepLoad),
           routerZ: routerZLoss(logits_XE),
         },
       },

@@ -4,6 +4,7 @@ import {
   expertLayers,
   initParams,
   listToParams,
+  multipliesLoads,
   paramsToList,
   trainingLosses,
   type ModelConfig,
@@ -30,6 +31,7 @@ export function modelObjective(
   return {
     losses: (params, tokens_BM, inputs) =>
       trainingLosses(paramsOf(specs, params), tokens_BM, model, { ...inputs, merges }),
+    multipliesLoads: multipliesLoads(model),
     adapted: (l1Coefficient, { activeExperts }) =>
       activeExperts === undefined ? l1Coefficient : adaptedL1(l1Coefficient, activeExperts, model),
     balanced: (params, loads) => {

@@ -2,6 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { jit, precision, type Precision } from "tfjs-backend-xla";
 import type { TrainingInputs, TrainingLosses } from "../models";
+import { batchLossesAndGrads } from "./accumulate";
 import { adamW, clipScale, globalNorm, type StepScalars } from "./adamw";
 import { averaged } from "./ema";
 import type { RoutingMetrics } from "./metrics";
@@ -21,6 +22,8 @@ export interface TrainState extends Pick<TrainingInputs, "l1Coefficient"> {
 export interface Objective {
   /** The losses of a batch. */
   losses(params: tf.Tensor[], tokens_BM: tf.Tensor2D, inputs: TrainingInputs): TrainingLosses;
+  /** Whether a part of a batch needs the loads of the whole. */
+  readonly multipliesLoads: boolean;
   /** The parameters after a step, with those that follow the experts' loads, and no gradient, moved. */
   balanced(params: tf.Tensor[], loads: TrainingLosses["loads"]): tf.Tensor[];
   /** The coefficient of the L1 penalty after a step. */
@@ -52,13 +55,14 @@ export function initialState(
 /**
  * The whole training step as one compiled program: losses, gradients, clipping by the global norm, AdamW, balancing of experts.
  * `runPrecision` is that of the loss's and the gradients' contractions; all else is f32.
- * `uniform_YBE` are the numbers by which experts are dropped, for models that drop them.
+ * The batch passes in `accumulation` parts: see `batchLossesAndGrads`. `uniform_YBE` are the numbers by which experts are dropped, for models that drop them.
  * The state that goes in is consumed: its memory holds the state that comes out.
  */
 export function trainStep(
   objective: Objective,
   optimizer: OptimizerConfig,
   runPrecision: RunConfig["precision"] = "f32",
+  accumulation = 1,
 ) {
   const step = (
     state: TrainState,
@@ -69,7 +73,7 @@ export function trainStep(
     const { l1Coefficient, ema } = state;
     const inputs = { l1Coefficient, uniform_YBE };
     const { losses, grads } = precision(POLICY[runPrecision], () =>
-      lossesAndGrads((params) => objective.losses(params, tokens_BM, inputs), state.params),
+      batchLossesAndGrads(objective, state.params, tokens_BM, inputs, accumulation),
     );
     const gradNorm = globalNorm(grads);
     const scale = clipScale(gradNorm, optimizer.clipNorm);
@@ -94,35 +98,4 @@ export function trainStep(
     };
   };
   return jit(step, { donate: [0], name: "train step" });
-}
-
-/** The losses, and the objective's gradient by each parameter. */
-function lossesAndGrads(
-  lossesOf: (params: tf.Tensor[]) => TrainingLosses,
-  params: tf.Tensor[],
-): { losses: TrainingLosses; grads: tf.Tensor[] } {
-  // A gradient gives back one scalar: what else is computed on the way is kept through its tidying.
-  const kept: TrainingLosses[] = [];
-  const { value, grads } = tf.valueAndGrads((...at) => {
-    const losses = lossesOf(at);
-    kept.push(mapTensors(losses, (tensor) => tf.keep(tf.clone(tensor))));
-    return losses.objective;
-  })(params);
-  value.dispose();
-  const losses = mapTensors(kept[0], (tensor) => tf.clone(tensor));
-  tf.dispose([...kept]);
-  return { losses, grads };
-}
-
-function mapTensors(
-  { objective, lossNats, auxiliary, loads, activeExperts }: TrainingLosses,
-  map: <T extends tf.Tensor>(tensor: T) => T,
-): TrainingLosses {
-  return {
-    objective: map(objective),
-    lossNats: map(lossNats),
-    auxiliary: Object.fromEntries(Object.entries(auxiliary).map(([name, loss]) => [name, map(loss)])),
-    loads: loads.map((load_E) => map(load_E)),
-    ...(activeExperts === undefined ? {} : { activeExperts: map(activeExperts) }),
-  };
 }

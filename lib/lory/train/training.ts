@@ -227,9 +227,9 @@ export class Training {
   }
 }
 
-function underWay(phase: TrainingPhase, { optimizer, precision, merges }: RunConfig): PhaseUnderWay {
+function underWay(phase: TrainingPhase, { optimizer, precision, merges, accumulation }: RunConfig): PhaseUnderWay {
   const specs = parameterSpecs(phase.model);
-  const step = trainStep(modelObjective(phase.model, specs, merges), optimizer, precision);
+  const step = trainStep(modelObjective(phase.model, specs, merges), optimizer, precision, accumulation);
   return { ...phase, specs, step, isPrepared: false };
 }
 
