@@ -3,7 +3,7 @@ import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { metricsLine, parseMetricsLine, type StepMetrics } from "./metrics";
-import { MetricsLog, readMetrics } from "./metrics-log";
+import { openMetricsLog, readMetrics } from "./metrics-log";
 import { fillDisk } from "./testing/full-disk";
 
 const metrics = (step: number): StepMetrics => ({
@@ -74,7 +74,7 @@ describe("a file", () => {
   it("is cut to what is kept when it is opened, and goes on from there", async () => {
     const all = await written(5);
     await fs.appendFile(file, '{"step":6,"thr');
-    const log = await MetricsLog.open(file, all.slice(0, 2));
+    const log = await openMetricsLog(file, all.slice(0, 2));
     await log.append(metrics(3));
     await log.flush();
     await log.close();
@@ -82,9 +82,16 @@ describe("a file", () => {
   });
 });
 
+it("takes lines while it is flushed, in order", async () => {
+  const log = await openMetricsLog(file, []);
+  await Promise.all([1, 2, 3, 4].flatMap((step) => [log.append(metrics(step)), log.flush()]));
+  await log.close();
+  expect(await readMetrics(file)).toEqual([1, 2, 3, 4].map(metrics));
+});
+
 describe("a full disk", () => {
   it("leaves no half line, and the line is written once there is space", async () => {
-    const log = await MetricsLog.open(file, []);
+    const log = await openMetricsLog(file, []);
     await log.append(metrics(1));
     const free = await fillDisk(10);
     await expect(log.append(metrics(2))).rejects.toThrow(/no space left on the disk: free some/);

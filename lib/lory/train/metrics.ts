@@ -34,6 +34,8 @@ export interface StepMetrics extends Partial<RoutingMetrics> {
   readonly tokensPerSecond: number | null;
   /** At that speed; null as long as it is unknown. */
   readonly secondsLeft: number | null;
+  /** How many checkpoints in a row could not be written, up to this step; only where some could not. */
+  readonly failedSaves?: number;
 }
 
 /** The fields' names in `metrics.jsonl`; OLMo-core's where it has the same quantity. */
@@ -47,6 +49,7 @@ export const METRIC_NAMES = {
   gradNorm: "optim/total grad norm",
   tokensPerSecond: "throughput/device/TPS",
   secondsLeft: "throughput/seconds left",
+  failedSaves: "checkpoint/failed saves",
   objective: "train/loss",
   loadBalancing: "train/load balancing loss",
   routerZ: "train/router Z loss",
@@ -63,7 +66,7 @@ const ROUTING_METRICS = [
 ] satisfies (keyof RoutingMetrics)[];
 
 const FIELDS = Object.keys(METRIC_NAMES) as (keyof StepMetrics)[];
-const OPTIONAL: readonly (keyof StepMetrics)[] = ["denseWarmup", ...ROUTING_METRICS];
+const OPTIONAL: readonly (keyof StepMetrics)[] = ["denseWarmup", "failedSaves", ...ROUTING_METRICS];
 const NULLABLE: readonly (keyof StepMetrics)[] = ["tokensPerSecond", "secondsLeft"];
 
 /** A step's metrics as one line of JSON, with the line's end. */

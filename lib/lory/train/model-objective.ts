@@ -13,6 +13,7 @@ import {
 import type { TensorSpec } from "../models/safetensors";
 import { adaptedL1, balancedBias, type MergeMemory } from "../moe";
 import type { RunConfig } from "./run-config";
+import type { StatePartName } from "./state-parts";
 import { initialState, type Objective, type TrainState } from "./train-step";
 
 /** Names, shapes and dtypes of a model's parameters, in the order of `paramsToList`. On `xla` nothing is drawn for it. */
@@ -52,6 +53,14 @@ export function initialParameters({ model, seed }: Pick<RunConfig, "model" | "se
 /** Whether the coefficient of a penalty is part of the state. */
 export function hasL1Coefficient({ numExperts, routingMode }: ModelConfig): boolean {
   return numExperts > 0 && routingMode === "remoe";
+}
+
+/** The parts that a run's state has while it trains a model. */
+export function stateParts(model: ModelConfig, { emaDecay }: Pick<RunConfig, "emaDecay">): StatePartName[] {
+  const parts: StatePartName[] = ["params", "m", "v"];
+  if (emaDecay > 0) parts.push("ema");
+  if (hasL1Coefficient(model)) parts.push("l1Coefficient");
+  return parts;
 }
 
 /** Lies beyond the seeds of runs, whose streams the parameters take. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import fs from "node:fs/promises";
 import path from "node:path";
-import { latestCheckpoint } from "./checkpoint";
+import { checkpointSteps } from "./checkpoint-folders";
 import { configJson } from "./config-json";
 import { isMissing, writeDurably } from "./durable-file";
 import type { Environment } from "./environment";
@@ -71,11 +71,12 @@ export function runId(identity: RunIdentity): string {
 
 /**
  * The summary of a run that is done, else undefined. Records travel without their weights: where weights are needed, a
- * run that has none here is not done.
+ * run whose last ones are not here is not done.
  */
 export async function finishedSummary(files: RunFiles, needsWeights: boolean): Promise<RunSummary | undefined> {
-  if (needsWeights && (await latestCheckpoint(files.checkpoints)) === undefined) return undefined;
-  return readJson<RunSummary>(files.summary);
+  const summary = await readJson<RunSummary>(files.summary);
+  if (!summary || !needsWeights) return summary;
+  return (await checkpointSteps(files.checkpoints)).includes(summary.steps) ? summary : undefined;
 }
 
 export async function writeSummary(files: RunFiles, summary: RunSummary): Promise<void> {

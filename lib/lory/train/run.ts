@@ -1,9 +1,11 @@
 import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { openCorpus, trainBatches, type Corpus } from "../data";
+import { messageOf } from "../data/corpus-error";
 import { resultsFolder } from "../data/project-folder";
 import { refuseUnknownKeys, type Params } from "../models";
-import { checkpointStep, latestCheckpoint, loadModel, saveCheckpoint } from "./checkpoint";
+import { loadModel } from "./checkpoint";
+import { checkpointStep, latestCheckpoint, type KeptCheckpoints } from "./checkpoint-folders";
 import { codeHash } from "./code-hash";
 import { phaseAfter } from "./dense-warmup";
 import type { StepMetrics } from "./metrics";
@@ -12,7 +14,7 @@ import { parameterSpecs, paramsOf } from "./model-objective";
 import { runConfig, tokensPerStep, totalSteps, type RunConfig, type RunConfigInput } from "./run-config";
 import { finishedSummary, runFiles, runId, writeSummary } from "./run-directory";
 import type { RunFiles, RunIdentity, RunSummary } from "./run-directory";
-import { blockedMetrics, closeSession, openSession, type Session } from "./session";
+import { blockedMetrics, closeSession, openSession, type CheckpointDemands, type Session } from "./session";
 import type { TrainingSurroundings } from "./training";
 
 export interface OpenRunOptions {
@@ -20,6 +22,8 @@ export interface OpenRunOptions {
   readonly runsDir?: string;
   /** Checkpoints are written this often, and when training stops. Default: every 5 minutes. */
   readonly checkpointEvery?: { readonly steps?: number; readonly minutes?: number };
+  /** Which checkpoints stay. Default: the last 2, and the best of a run that is evaluated. */
+  readonly keepCheckpoints?: Partial<KeptCheckpoints>;
   /**
    * Whether the weights are needed, as they are by default: a run whose records came from elsewhere, without its weights,
    * is trained again. With `false` the records do.
@@ -36,8 +40,9 @@ export type RunStatus = "new" | "partial" | "done";
  * @throws an error that names what is wrong with the configuration, the corpus or the directory
  */
 export async function openRun(input: RunConfigInput, options: OpenRunOptions = {}): Promise<Run> {
-  refuseUnknownKeys("the options of a run", options, ["runsDir", "checkpointEvery", "weights"]);
+  refuseUnknownKeys("the options of a run", options, ["runsDir", "checkpointEvery", "keepCheckpoints", "weights"]);
   refuseUnknownKeys("checkpointEvery", options.checkpointEvery ?? {}, ["steps", "minutes"]);
+  checkKept(options.keepCheckpoints ?? {});
   const config = runConfig(input);
   const corpus = await openCorpus(config.corpus);
   if (corpus.vocabSize > config.model.vocabSize) {
@@ -62,12 +67,13 @@ export class Run {
   readonly #identity: RunIdentity;
   readonly #files: RunFiles;
   readonly #checkpointEvery: { readonly steps: number; readonly ms: number };
-  readonly #needsWeights: boolean;
+  readonly #demands: CheckpointDemands;
   #metrics: StepMetrics[] = [];
   #summary: RunSummary | undefined;
 
   constructor(identity: RunIdentity, corpus: Corpus, options: OpenRunOptions) {
     const { runsDir = path.join(resultsFolder(), "runs"), checkpointEvery = {}, weights = true } = options;
+    const { last = 2, best = true } = options.keepCheckpoints ?? {};
     const { steps = Infinity, minutes = 5 } = checkpointEvery;
     this.config = identity.config;
     this.id = runId(identity);
@@ -76,7 +82,7 @@ export class Run {
     this.#identity = identity;
     this.#files = runFiles(this.dir);
     this.#checkpointEvery = { steps, ms: minutes * 60_000 };
-    this.#needsWeights = weights;
+    this.#demands = { needsWeights: weights, keep: { last, best } };
   }
 
   get status(): RunStatus {
@@ -95,7 +101,7 @@ export class Run {
 
   /** Reads again what the directory holds, such as the steps that another process has trained since. */
   async refresh(): Promise<void> {
-    this.#summary = await finishedSummary(this.#files, this.#needsWeights);
+    this.#summary = await finishedSummary(this.#files, this.#demands.needsWeights);
     this.#metrics = blockedMetrics(this.#files) ?? (await readMetrics(this.#files.metrics));
   }
 
@@ -106,12 +112,14 @@ export class Run {
    * When the signal is aborted, or the loop over the metrics is left, the steps that the device has been given (two at
    * most) are finished and a checkpoint is written.
    *
+   * When the disk is full, training goes on without checkpoints, and the console says so.
+   *
    * @throws DivergedError; an error that names the process which trains this run already; an error that says what to do
-   *   when the disk is full: the trained state stays in memory then, and the next call goes on with it
+   *   when the disk is full at the end: the trained state stays in memory then, and the next call goes on with it
    */
   async *train({ signal }: { readonly signal?: AbortSignal } = {}): AsyncGenerator<StepMetrics, void, undefined> {
     await tf.ready();
-    const session = await openSession(this.#files, this.#identity, this.#needsWeights);
+    const session = await openSession(this.#files, this.#identity, this.#demands);
     if (!session) {
       await this.refresh();
       yield* [...this.#metrics];
@@ -152,7 +160,7 @@ export class Run {
     return paramsOf(specs, await loadModel(folder, specs, ema));
   }
 
-  #surroundings({ training, log, metrics }: Session): TrainingSurroundings {
+  #surroundings({ training, writer, log, metrics }: Session): TrainingSurroundings {
     const { batchSize, model, seed } = this.config;
     const { steps: everySteps, ms: everyMs } = this.#checkpointEvery;
     return {
@@ -164,15 +172,12 @@ export class Run {
       }),
       record: async (step) => {
         metrics.push(step);
-        await log.append(step);
+        await recorded(log.append(step));
       },
-      save: async (state, step) => {
-        await log.flush();
-        const progress = { step, tokens: step * tokensPerStep(this.config) };
-        const names = training.specs.map(({ name }) => name);
-        await saveCheckpoint(this.#files.checkpoints, names, state, progress);
-      },
-      isSaveDue: (steps, ms) => steps >= everySteps || ms >= everyMs,
+      save: (state, step) => writer.begin(state, step),
+      isSaveDue: (steps, ms) => (steps >= everySteps || ms >= everyMs) && !writer.isBusy,
+      complete: (state, step) => writer.complete(state, step),
+      failedSaves: () => writer.failures,
     };
   }
 
@@ -190,4 +195,23 @@ export class Run {
     };
     await writeSummary(this.#files, this.#summary);
   }
+}
+
+/** Waits for a row to be recorded. One that cannot be stays in memory and is written with a later one; the console says so. */
+async function recorded(written: Promise<void>): Promise<void> {
+  try {
+    await written;
+  } catch (error) {
+    console.warn(`${messageOf(error)}. Training goes on; they are kept in memory meanwhile`);
+  }
+}
+
+function checkKept(keep: Partial<KeptCheckpoints>): void {
+  refuseUnknownKeys("keepCheckpoints", keep, ["last", "best"]);
+  const { last = 1, best = true } = keep;
+  if (!Number.isSafeInteger(last) || last < 1) {
+    throw new RangeError(`last is ${String(last)} in keepCheckpoints: expected a whole number of at least 1`);
+  }
+  if (typeof best !== "boolean")
+    throw new TypeError(`best is ${String(best)} in keepCheckpoints: expected true or false`);
 }

@@ -1,22 +1,37 @@
 import fs from "node:fs/promises";
 import path from "node:path";
-import { checkpointStep, latestCheckpoint, loadCheckpoint, removeUnfinishedCheckpoints } from "./checkpoint";
+import { messageOf } from "../data/corpus-error";
+import { DamagedCheckpointError, loadState } from "./checkpoint";
+import { checkpointName, checkpointSteps, removeUnfinishedCheckpoints, setAsideDamaged } from "./checkpoint-folders";
+import type { KeptCheckpoints } from "./checkpoint-folders";
+import { CheckpointWriter } from "./checkpoint-writer";
 import { phaseAfter } from "./dense-warmup";
 import { describeEnvironment } from "./environment";
 import type { StepMetrics } from "./metrics";
-import { MetricsLog, readMetrics } from "./metrics-log";
-import { freshState, hasL1Coefficient, parameterSpecs } from "./model-objective";
+import { openMetricsLog, readMetrics } from "./metrics-log";
+import { freshState, parameterSpecs, stateParts } from "./model-objective";
+import type { RowLog } from "./row-log";
+import { tokensPerStep, type RunConfig } from "./run-config";
 import { finishedSummary, recordSession, type RunFiles, type RunIdentity } from "./run-directory";
 import { acquireRunLock, type RunLock } from "./run-lock";
+import type { TrainState } from "./train-step";
 import { Training } from "./training";
 
 /** A training in this process, with what it holds of its run directory. */
 export interface Session {
   readonly training: Training;
+  readonly writer: CheckpointWriter;
   /** Every step recorded: all that the training has seen, but for those in flight. */
   readonly metrics: StepMetrics[];
-  readonly log: MetricsLog;
+  readonly log: RowLog<StepMetrics>;
   readonly lock: RunLock;
+}
+
+/** What a session asks of the checkpoints in its directory. */
+export interface CheckpointDemands {
+  /** Whether a run without its weights has to be trained again. */
+  readonly needsWeights: boolean;
+  readonly keep: KeptCheckpoints;
 }
 
 /** By lock file: sessions that could not write their last steps, for lack of space as a rule. They can go on. */
@@ -29,7 +44,8 @@ export function blockedMetrics(files: RunFiles): StepMetrics[] | undefined {
 
 /**
  * Takes the run directory for this process, and the training as its last checkpoint has it: metrics of later steps are
- * cut off. Without a checkpoint, the training at its beginning.
+ * cut off. A checkpoint that is damaged is named on the console, and the one before it taken. Without a checkpoint, the training at its
+ * beginning.
  *
  * @returns undefined if the run is done
  * @throws an error that names the process which holds the directory, or the file which is damaged
@@ -37,8 +53,9 @@ export function blockedMetrics(files: RunFiles): StepMetrics[] | undefined {
 export async function openSession(
   files: RunFiles,
   identity: RunIdentity,
-  needsWeights: boolean,
+  demands: CheckpointDemands,
 ): Promise<Session | undefined> {
+  const { needsWeights } = demands;
   const waiting = blocked.get(files.lock);
   if (waiting) {
     blocked.delete(files.lock);
@@ -49,7 +66,8 @@ export async function openSession(
   const lock = await acquireRunLock(files.lock);
   try {
     // Another process may have finished the run while this one waited for nothing.
-    if (!(await finishedSummary(files, needsWeights))) return { lock, ...(await restore(files, identity)) };
+    if (!(await finishedSummary(files, needsWeights)))
+      return { lock, ...(await restore(files, identity, demands.keep)) };
   } catch (error) {
     await lock.release();
     throw error;
@@ -64,34 +82,75 @@ export async function closeSession(files: RunFiles, session: Session): Promise<v
     blocked.set(files.lock, session);
     return;
   }
+  await session.writer.settled();
   session.training.dispose();
   await session.log.close();
   await session.lock.release();
 }
 
-async function restore(files: RunFiles, identity: RunIdentity): Promise<Omit<Session, "lock">> {
+async function restore(files: RunFiles, identity: RunIdentity, keep: KeptCheckpoints): Promise<Omit<Session, "lock">> {
   const { config } = identity;
   await removeUnfinishedCheckpoints(files.checkpoints);
   await fs.rm(files.summary, { force: true }); // of a run whose weights are not here: it is trained again
-  const folder = await latestCheckpoint(files.checkpoints);
-  const { model } = phaseAfter(config, folder ? checkpointStep(folder) : 0);
-  const parts = { l1Coefficient: hasL1Coefficient(model), ema: config.emaDecay > 0 };
-  const { state, progress } = folder
-    ? await loadCheckpoint(folder, parameterSpecs(model), parts)
-    : { state: await freshState({ ...config, model }), progress: { step: 0 } };
-  const training = new Training(config, state, progress.step);
+  const { state, step } = (await lastState(files, config)) ?? (await firstState(config));
+  const training = new Training(config, state, step);
   try {
-    const metrics = (await readMetrics(files.metrics)).slice(0, progress.step);
-    if (metrics.length < progress.step) {
+    const metrics = (await readMetrics(files.metrics)).slice(0, step);
+    if (metrics.length < step) {
       throw new Error(
-        `${files.metrics} ends at step ${metrics.length}, the checkpoint is of step ${progress.step}: ` +
+        `${files.metrics} ends at step ${metrics.length}, the checkpoint is of step ${step}: ` +
           `delete the run's directory to train it again`,
       );
     }
-    await recordSession(files, identity, await describeEnvironment(progress.step));
-    return { training, metrics, log: await MetricsLog.open(files.metrics, metrics) };
+    await recordSession(files, identity, await describeEnvironment(step));
+    const log = await openMetricsLog(files.metrics, metrics);
+    const writer = new CheckpointWriter(
+      {
+        root: files.checkpoints,
+        specs: () => training.specs,
+        tokensPerStep: tokensPerStep(config),
+        keep,
+        bestStep: () => undefined,
+        flushRecords: () => log.flush(),
+      },
+      step,
+    );
+    return { training, writer, metrics, log };
   } catch (error) {
     training.dispose();
     throw error;
   }
+}
+
+interface StateAtStep {
+  readonly state: TrainState;
+  readonly step: number;
+}
+
+async function firstState(config: RunConfig): Promise<StateAtStep> {
+  return { state: await freshState({ ...config, model: phaseAfter(config, 0).model }), step: 0 };
+}
+
+/** The state of the newest checkpoint that is not damaged; undefined if there are no checkpoints. */
+async function lastState({ checkpoints }: RunFiles, config: RunConfig): Promise<StateAtStep | undefined> {
+  const steps = await checkpointSteps(checkpoints);
+  for (const [i, step] of steps.entries()) {
+    const folder = path.join(checkpoints, checkpointName(step));
+    try {
+      const { model } = phaseAfter(config, step);
+      return { state: await loadState(folder, parameterSpecs(model), stateParts(model, config)), step };
+    } catch (error) {
+      if (!(error instanceof DamagedCheckpointError)) throw error;
+      const before = steps.at(i + 1);
+      if (before === undefined) {
+        throw new Error(
+          `${error.message}, and there is no checkpoint before it: delete ${checkpoints} to train again from the beginning`,
+          { cause: error },
+        );
+      }
+      console.warn(`${messageOf(error)}: training goes on from the checkpoint before it, of step ${before}`);
+      await setAsideDamaged(folder);
+    }
+  }
+  return undefined;
 }

@@ -18,10 +18,14 @@ export interface TrainingSurroundings {
   readonly batches: Iterator<TrainBatch, never>;
   /** Called once for each step, in order. */
   readonly record: (metrics: StepMetrics) => Promise<void>;
-  /** Called with the state after `step` steps, while the device stands still. */
+  /** Called with the state after `step` steps, while the device stands still: the state may change once the promise resolves. */
   readonly save: (state: TrainState, step: number) => Promise<void>;
   /** Whether to save, so many steps and milliseconds after the last time. */
   readonly isSaveDue: (steps: number, elapsedMs: number) => boolean;
+  /** Called with the last state: everything is on the disk once the promise resolves. */
+  readonly complete: (state: TrainState, step: number) => Promise<void>;
+  /** Saves in a row that failed. */
+  readonly failedSaves: () => number;
 }
 
 /**
@@ -63,7 +67,6 @@ export class Training {
   #phase: PhaseUnderWay;
   #state: TrainState;
   #steps: number;
-  #savedSteps: number;
   /** In order; two while the device has one step more than the host has seen. */
   readonly #inFlight: StepInFlight[] = [];
   #isBlocked = false;
@@ -77,7 +80,6 @@ export class Training {
     this.#phase = underWay(phaseAfter(config, steps), config);
     this.#state = state;
     this.#steps = steps;
-    this.#savedSteps = steps;
   }
 
   /** Steps trained, the one in flight included. */
@@ -90,7 +92,7 @@ export class Training {
     return this.#phase.specs;
   }
 
-  /** Whether recording or saving failed, so that nothing but this object knows the last steps. `advance` can be called again. */
+  /** Whether the last save failed, so that nothing but this object knows the last steps. `advance` can be called again. */
   get isBlocked(): boolean {
     return this.#isBlocked;
   }
@@ -100,18 +102,13 @@ export class Training {
    * works on the next one already, so that what a caller does with them costs no time. Once aborted, or when the iteration is
    * left, what the device has been given is finished, recorded and saved: the step in flight, or two of those short ones.
    *
-   * @throws DivergedError, or what `record` and `save` throw
+   * @throws DivergedError, or what `complete` throws
    */
   async *advance(surroundings: TrainingSurroundings, signal?: AbortSignal): AsyncGenerator<StepMetrics> {
     const throughput = new Throughput();
     let savedAtMs = performance.now();
-    const finish = async (): Promise<StepMetrics> => this.#finish(throughput, surroundings.record);
-    const save = async (): Promise<void> => {
-      await this.#unlessBlocked(surroundings.save(this.#state, this.#steps));
-      this.#savedSteps = this.#steps;
-      savedAtMs = performance.now();
-      throughput.resumed(savedAtMs);
-    };
+    let savedSteps = this.#steps;
+    const finish = async (): Promise<StepMetrics> => this.#finish(throughput, surroundings);
     this.#isBlocked = false;
     let failed = false;
     try {
@@ -124,9 +121,12 @@ export class Training {
         await this.#dispatch(surroundings.batches);
         const queued = throughput.lastStepMs !== null && throughput.lastStepMs < QUEUED_STEP_MS ? 1 : 0;
         while (this.#inFlight.length > queued) yield await finish();
-        if (surroundings.isSaveDue(this.#steps - this.#savedSteps, performance.now() - savedAtMs)) {
+        if (surroundings.isSaveDue(this.#steps - savedSteps, performance.now() - savedAtMs)) {
           while (this.#inFlight.length > 0) yield await finish();
-          await save();
+          await surroundings.save(this.#state, this.#steps);
+          savedSteps = this.#steps;
+          savedAtMs = performance.now();
+          throughput.resumed(savedAtMs);
         }
         await eventLoopTurn();
       }
@@ -137,7 +137,7 @@ export class Training {
     } finally {
       if (!failed) {
         while (this.#inFlight.length > 0) await finish();
-        if (this.#steps > this.#savedSteps) await save();
+        await this.#unlessBlocked(surroundings.complete(this.#state, this.#steps));
       }
     }
   }
@@ -180,7 +180,7 @@ export class Training {
   }
 
   /** Waits for the oldest step in flight, and records it. */
-  async #finish(throughput: Throughput, record: TrainingSurroundings["record"]): Promise<StepMetrics> {
+  async #finish(throughput: Throughput, surroundings: TrainingSurroundings): Promise<StepMetrics> {
     const oldest = this.#inFlight[0];
     const { step } = oldest;
     const numbers = await numbersOf(oldest);
@@ -194,8 +194,12 @@ export class Training {
       );
     }
     throughput.stepEnded(performance.now());
-    const metrics = this.#metrics(oldest, numbers, throughput.stepsPerSecond);
-    await this.#unlessBlocked(record(metrics));
+    const failedSaves = surroundings.failedSaves();
+    const metrics: StepMetrics = {
+      ...this.#metrics(oldest, numbers, throughput.stepsPerSecond),
+      ...(failedSaves > 0 ? { failedSaves } : {}),
+    };
+    await surroundings.record(metrics);
     return metrics;
   }
 

@@ -4,6 +4,7 @@ import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { expect } from "vitest";
 import { paramsToList } from "../../models";
+import { latestCheckpoint } from "../checkpoint-folders";
 import type { Run } from "../run";
 import { numbersOf } from "./tiny-run";
 
@@ -20,8 +21,8 @@ export async function weights(run: Run): Promise<string> {
 
 /** All of the optimizer's state, since it determines every step to come. */
 async function optimizerBytes(run: Run): Promise<Buffer> {
-  const [folder] = await fs.readdir(path.join(run.dir, "checkpoints"));
-  return fs.readFile(path.join(run.dir, "checkpoints", folder, "optimizer.safetensors"));
+  const folder = await latestCheckpoint(path.join(run.dir, "checkpoints"));
+  return fs.readFile(path.join(folder!, "optimizer.safetensors"));
 }
 
 /** Expects two runs to have recorded the same numbers and to have ended with the same bits. */
