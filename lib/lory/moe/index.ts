@@ -2,6 +2,7 @@ export * from "./auxiliary";
 export * from "./dispatch";
 export * from "./document-pool";
 export * from "./expert-choice";
+export * from "./expert-distance";
 export * from "./expert-dropout";
 export * from "./expert-ffn";
 export * from "./first-segment";

@@ -1,3 +1,5 @@
+import type { ExpertMetrics } from "./expert-metrics";
+
 /** What is known of the routing in one training step, in modes that assign tokens to experts; means over layers. */
 export interface RoutingMetrics {
   /** What the gradients were taken of: the cross entropy and the auxiliary losses, times their coefficients. */
@@ -16,7 +18,7 @@ export interface RoutingMetrics {
 }
 
 /** What is known of one training step. */
-export interface StepMetrics extends Partial<RoutingMetrics> {
+export interface StepMetrics extends Partial<RoutingMetrics>, Partial<ExpertMetrics> {
   /** Counted from 1. */
   readonly step: number;
   /** Tokens trained on, this step included. */
@@ -57,6 +59,8 @@ export const METRIC_NAMES = {
   activationL1: "train/activation L1 loss",
   l1Coefficient: "train/activation L1 coefficient",
   activeExperts: "train/active experts",
+  routerGradNorms: "experts/router grad norms",
+  expertDistances: "experts/relative distances",
 } as const satisfies Record<keyof StepMetrics, string>;
 
 /** Fields that steps of other modes do not have. */
@@ -65,8 +69,14 @@ const ROUTING_METRICS = [
   ...(["activationL1", "l1Coefficient", "activeExperts"] as const),
 ] satisfies (keyof RoutingMetrics)[];
 
+/** Fields with a number for each layer with experts; steps of dense models have none, others not always. */
+const OF_LAYERS: readonly (keyof StepMetrics)[] = [
+  "routerGradNorms",
+  "expertDistances",
+] satisfies (keyof ExpertMetrics)[];
+
 const FIELDS = Object.keys(METRIC_NAMES) as (keyof StepMetrics)[];
-const OPTIONAL: readonly (keyof StepMetrics)[] = ["denseWarmup", "failedSaves", ...ROUTING_METRICS];
+const OPTIONAL: readonly (keyof StepMetrics)[] = ["denseWarmup", "failedSaves", ...ROUTING_METRICS, ...OF_LAYERS];
 const NULLABLE: readonly (keyof StepMetrics)[] = ["tokensPerSecond", "secondsLeft"];
 
 /** A step's metrics as one line of JSON, with the line's end. */
@@ -77,11 +87,16 @@ export function metricsLine(metrics: StepMetrics): string {
 /** @throws if the line is not what `metricsLine` writes */
 export function parseMetricsLine(line: string): StepMetrics {
   const values = JSON.parse(line) as Record<string, unknown> | null;
-  const entries = FIELDS.flatMap((field): [string, number | null][] => {
+  const entries = FIELDS.flatMap((field): [string, number | null | number[]][] => {
     const value = values?.[METRIC_NAMES[field]];
     if (value === undefined && OPTIONAL.includes(field)) return [];
+    if (OF_LAYERS.includes(field) && isNumbers(value)) return [[field, value]];
     if (typeof value === "number" || (value === null && NULLABLE.includes(field))) return [[field, value]];
     throw new Error(`"${METRIC_NAMES[field]}" is ${JSON.stringify(value)}`);
   });
   return Object.fromEntries(entries) as unknown as StepMetrics;
+}
+
+function isNumbers(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((each) => typeof each === "number");
 }

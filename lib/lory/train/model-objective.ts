@@ -12,6 +12,7 @@ import {
 } from "../models";
 import type { TensorSpec } from "../models/safetensors";
 import { adaptedL1, balancedBias, type MergeMemory } from "../moe";
+import { routerGradNorms } from "./expert-metrics";
 import type { RunConfig } from "./run-config";
 import type { StatePartName } from "./state-parts";
 import { initialState, type Objective, type TrainState } from "./train-step";
@@ -33,6 +34,7 @@ export function modelObjective(
     losses: (params, tokens_BM, inputs) =>
       trainingLosses(paramsOf(specs, params), tokens_BM, model, { ...inputs, merges }),
     multipliesLoads: multipliesLoads(model),
+    routerGradNorms: (grads) => routerGradNorms(specs, grads),
     adapted: (l1Coefficient, { activeExperts }) =>
       activeExperts === undefined ? l1Coefficient : adaptedL1(l1Coefficient, activeExperts, model),
     balanced: (params, loads) => {

@@ -5,6 +5,7 @@ import type { TrainingInputs, TrainingLosses } from "../models";
 import { batchLossesAndGrads } from "./accumulate";
 import { adamW, clipScale, globalNorm, type StepScalars } from "./adamw";
 import { averaged } from "./ema";
+import type { ExpertMetrics } from "./expert-metrics";
 import type { RoutingMetrics } from "./metrics";
 import type { OptimizerConfig, RunConfig } from "./run-config";
 import { routingMetrics } from "./routing-metrics";
@@ -24,6 +25,8 @@ export interface Objective {
   losses(params: tf.Tensor[], tokens_BM: tf.Tensor2D, inputs: TrainingInputs): TrainingLosses;
   /** Whether a part of a batch needs the loads of the whole. */
   readonly multipliesLoads: boolean;
+  /** Of the gradients by all parameters, those of the routers: norms by layer with experts, undefined where there are none. */
+  routerGradNorms(grads: readonly tf.Tensor[]): tf.Tensor1D | undefined;
   /** The parameters after a step, with those that follow the experts' loads, and no gradient, moved. */
   balanced(params: tf.Tensor[], loads: TrainingLosses["loads"]): tf.Tensor[];
   /** The coefficient of the L1 penalty after a step. */
@@ -35,6 +38,8 @@ export interface StepResult {
   readonly state: TrainState;
   readonly lossNats: tf.Scalar;
   readonly gradNorm: tf.Scalar;
+  /** By layer with experts, [Y]. */
+  readonly experts: Partial<Record<keyof ExpertMetrics, tf.Tensor1D>>;
   /** Of modes that assign tokens to experts. */
   readonly routing: Partial<Record<keyof RoutingMetrics, tf.Scalar>>;
 }
@@ -76,6 +81,7 @@ export function trainStep(
       batchLossesAndGrads(objective, state.params, tokens_BM, inputs, accumulation),
     );
     const gradNorm = globalNorm(grads);
+    const routerNorms = objective.routerGradNorms(grads);
     const scale = clipScale(gradNorm, optimizer.clipNorm);
     const updated = state.params.map((param, i) =>
       adamW({ param, m: state.m[i], v: state.v[i] }, grads[i], scale, scalars, optimizer),
@@ -94,6 +100,7 @@ export function trainStep(
       },
       lossNats: losses.lossNats,
       gradNorm,
+      experts: routerNorms === undefined ? {} : { routerGradNorms: routerNorms },
       routing: routingMetrics(losses, l1Coefficient),
     };
   };

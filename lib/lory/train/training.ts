@@ -1,10 +1,12 @@
 import { performance } from "node:perf_hooks";
 import { setImmediate as eventLoopTurn } from "node:timers/promises";
 import * as tf from "@tensorflow/tfjs-core";
+import { jit, type Jitted } from "tfjs-backend-xla";
 import type { TrainBatch } from "../data";
 import type { TensorSpec } from "../models/safetensors";
 import { stepScalars } from "./adamw";
 import { expertPhase, phaseAfter, stateWithExperts, type TrainingPhase } from "./dense-warmup";
+import { expertDistances, measuresDistance, type ExpertMetrics } from "./expert-metrics";
 import type { RoutingMetrics, StepMetrics } from "./metrics";
 import { dropoutNumbers, modelObjective, parameterSpecs } from "./model-objective";
 import { denseWarmupSteps, tokensPerStep, totalSteps, type RunConfig } from "./run-config";
@@ -46,6 +48,7 @@ interface StepNumbers {
   readonly lossNats: number;
   readonly gradNorm: number;
   readonly routing: Partial<RoutingMetrics>;
+  readonly experts: Partial<ExpertMetrics>;
 }
 
 /** A loss or gradient that is not a finite number. The parameters are spoilt; the last checkpoint is from before. */
@@ -58,6 +61,7 @@ interface PhaseUnderWay extends TrainingPhase {
   /** Of the parameters, in the state's order. */
   readonly specs: readonly TensorSpec[];
   readonly step: ReturnType<typeof trainStep>;
+  readonly distances: Jitted<[readonly tf.Tensor[]], tf.Tensor1D>;
   isPrepared: boolean;
 }
 
@@ -144,7 +148,7 @@ export class Training {
 
   dispose(): void {
     tf.dispose({ ...this.#state });
-    for (const { lossNats, gradNorm, routing } of this.#inFlight.splice(0)) tf.dispose([lossNats, gradNorm, routing]);
+    for (const each of this.#inFlight.splice(0)) tf.dispose(tensorsOf(each));
   }
 
   /** Copies the dense model into the experts. Until the next step the training still counts as that of the dense model: see `phaseAfter`. */
@@ -167,12 +171,17 @@ export class Training {
     const uniform_YBE = dropoutNumbers({ ...this.#config, model }, step);
     try {
       // Compiling before the first call, and not in it, leaves the event loop free.
-      if (!this.#phase.isPrepared) await this.#phase.step.prepare(this.#state, tokens_BM, scalars, uniform_YBE);
+      if (!this.#phase.isPrepared) {
+        await this.#phase.step.prepare(this.#state, tokens_BM, scalars, uniform_YBE);
+        if (model.numExperts > 0) await this.#phase.distances.prepare(this.#state.params);
+      }
       this.#phase.isPrepared = true;
-      const { state, ...seen } = this.#phase.step(this.#state, tokens_BM, scalars, uniform_YBE);
+      const isMeasured = model.numExperts > 0 && measuresDistance(step - startStep);
+      const distances = isMeasured ? { expertDistances: this.#phase.distances(this.#state.params) } : {};
+      const { state, experts, ...seen } = this.#phase.step(this.#state, tokens_BM, scalars, uniform_YBE);
       this.#state = state;
       this.#steps = step;
-      this.#inFlight.push({ step, epoch, phase: name, ...seen });
+      this.#inFlight.push({ step, epoch, phase: name, ...seen, experts: { ...experts, ...distances } });
     } finally {
       tf.dispose([tokens_BM, { ...scalars }]);
       uniform_YBE?.dispose();
@@ -186,7 +195,7 @@ export class Training {
     const numbers = await numbersOf(oldest);
     const { lossNats: loss, gradNorm: norm } = numbers;
     this.#inFlight.shift();
-    tf.dispose([oldest.lossNats, oldest.gradNorm, oldest.routing]);
+    tf.dispose(tensorsOf(oldest));
     if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
       throw new DivergedError(
         `training diverged at step ${step}: the loss is ${loss}, the gradient norm ${norm}; ` +
@@ -204,7 +213,7 @@ export class Training {
   }
 
   #metrics({ step, epoch, phase }: StepInFlight, numbers: StepNumbers, speed: number | null): StepMetrics {
-    const { lossNats, gradNorm, routing } = numbers;
+    const { lossNats, gradNorm, routing, experts } = numbers;
     const steps = totalSteps(this.#config);
     return {
       step,
@@ -217,6 +226,7 @@ export class Training {
       tokensPerSecond: speed && speed * tokensPerStep(this.#config),
       secondsLeft: speed && (steps - step) / speed,
       ...routing,
+      ...experts,
     };
   }
 
@@ -234,19 +244,29 @@ export class Training {
 function underWay(phase: TrainingPhase, { optimizer, precision, merges, accumulation }: RunConfig): PhaseUnderWay {
   const specs = parameterSpecs(phase.model);
   const step = trainStep(modelObjective(phase.model, specs, merges), optimizer, precision, accumulation);
-  return { ...phase, specs, step, isPrepared: false };
+  const distances = jit((params: readonly tf.Tensor[]) => expertDistances(specs, params), { name: "expert distances" });
+  return { ...phase, specs, step, distances, isPrepared: false };
+}
+
+/** All that a step in flight holds on the device. */
+function tensorsOf({ lossNats, gradNorm, routing, experts }: StepInFlight): tf.Tensor[] {
+  return [lossNats, gradNorm, ...Object.values(routing), ...Object.values(experts)];
 }
 
 /** Reads a step's tensors from the device. */
-async function numbersOf({ lossNats, gradNorm, routing }: Omit<StepResult, "state">): Promise<StepNumbers> {
-  const entries = Object.entries(routing);
-  const values = await Promise.all(
-    [lossNats, gradNorm, ...entries.map(([, tensor]) => tensor)].map((each) => each.data()),
-  );
-  const [[loss], [norm], ...rest] = values;
+async function numbersOf({ lossNats, gradNorm, routing, experts }: Omit<StepResult, "state">): Promise<StepNumbers> {
+  const read = async (tensors: Readonly<Partial<Record<string, tf.Tensor>>>): Promise<[string, number[]][]> =>
+    Promise.all(Object.entries(tensors).map(async ([name, tensor]) => [name, [...(await tensor!.data())]]));
+  const [[loss], [norm], ofRouting, ofExperts] = await Promise.all([
+    lossNats.data(),
+    gradNorm.data(),
+    read(routing),
+    read(experts),
+  ]);
   return {
     lossNats: loss,
     gradNorm: norm,
-    routing: Object.fromEntries(entries.map(([name], i) => [name, rest[i][0]])),
+    routing: Object.fromEntries(ofRouting.map(([name, [value]]) => [name, value])),
+    experts: Object.fromEntries(ofExperts.map(([name, values]) => [name, values])),
   };
 }

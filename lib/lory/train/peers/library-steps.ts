@@ -47,7 +47,7 @@ export function librarySteps(
         state = result.state;
         losses.push((await result.lossNats.data())[0]);
         ms.push(performance.now() - start);
-        tf.dispose([tokens_BM, { ...scalars }, result.lossNats, result.gradNorm, result.routing]);
+        tf.dispose([tokens_BM, { ...scalars }, result.lossNats, result.gradNorm, result.routing, result.experts]);
         done++;
       }
       return { ms, losses };

@@ -98,7 +98,7 @@ export async function trainGolden(model: ModelConfig): Promise<number[]> {
     const result = step(state, tokens_BM, scalars, uniform_YBE);
     state = result.state;
     losses.push((await result.lossNats.data())[0]);
-    tf.dispose([tokens_BM, { ...scalars }, result.lossNats, result.gradNorm, result.routing]);
+    tf.dispose([tokens_BM, { ...scalars }, result.lossNats, result.gradNorm, result.routing, result.experts]);
     uniform_YBE?.dispose();
   }
   tf.dispose({ ...state });
