@@ -5,7 +5,8 @@ import type { Tokenizer } from "../data";
 import { forward, type ModelConfig, type Params } from "../models";
 import { routesPrompts, type Pass } from "../moe";
 import { randomParams, tinyConfig, useTestBackend } from "../testing";
-import { generate, type GenerateOptions, type StopReason } from "./generate";
+import { generate, generateBatch, type GeneratedText, type StopReason } from "./generate";
+import type { GenerateOptions } from "./generate-options";
 
 /** A letter is a token; the last token ends a document. */
 const LETTERS = "abcdefghijkl";
@@ -38,6 +39,19 @@ async function generated(
     const next = await pieces.next();
     if (next.done) return { text, reason: next.value };
     text += next.value;
+  }
+}
+
+async function batch(
+  prompts: string[],
+  options: GenerateOptions,
+): Promise<{ pieces: string[]; texts: GeneratedText[] }> {
+  const stream = generateBatch(params, config, tokenizer, prompts, options);
+  const pieces = prompts.map(() => "");
+  for (;;) {
+    const next = await stream.next();
+    if (next.done) return { pieces, texts: next.value };
+    pieces[next.value.row] += next.value.text;
   }
 }
 
@@ -102,6 +116,17 @@ describe("generation", () => {
     },
   );
 
+  it.each(["prompt", "segments"] as const)("of several prompts is that of each, routed by the %s", async (routing) => {
+    const prompts = ["a", "lkjihgfed", "abcde"];
+    const options: GenerateOptions = { temperature: 1.5, topP: 0.9, maxNewTokens: 6, routing, stop: ["j"] };
+    const { pieces, texts } = await batch(prompts, { ...options, seed: 4 });
+    expect(pieces).toEqual(texts.map(({ text }) => text));
+    const alone = [];
+    for (const [row, prompt] of prompts.entries()) alone.push(await generated(prompt, { ...options, seed: 4 + row }));
+    expect(texts.map(({ text, reason }) => ({ text, reason }))).toEqual(alone);
+    texts.forEach(({ text, ids }) => expect(tokenizer.decode(ids).startsWith(text)).toBe(true));
+  });
+
   it("is the same for the same seed, and another for another", async () => {
     const drawn = async (seed: number): Promise<string> =>
       (await generated("abc", { seed, temperature: 2, maxNewTokens: 12 })).text;
@@ -113,9 +138,16 @@ describe("generation", () => {
   it("leaves no tensor behind, whether it ends or is left", async () => {
     const before = tf.memory().numTensors;
     await generated("abc", { maxNewTokens: 3 });
-    const left = generate(params, config, tokenizer, "abc", { temperature: 0 });
-    await left.next();
-    await left.return("aborted");
+    for (const routing of ["prompt", "segments"] as const) {
+      const left = generateBatch(params, config, tokenizer, ["abc", "abcdefghijklabcd"], {
+        temperature: 0,
+        routing,
+        atContextEnd: "slide",
+      });
+      await left.next();
+      await left.next();
+      await left.return([]);
+    }
     expect(tf.memory().numTensors).toBe(before);
   });
 });
@@ -144,6 +176,24 @@ describe("it ends", () => {
     expect(await generated("b".repeat(16), {})).toEqual({ text: "", reason: "context_end" });
   });
 
+  it("before a stop string, of which nothing is given", async () => {
+    expect(await generated("b", { temperature: 0, stop: ["ab", "aaa"] }, silent(11))).toEqual({
+      text: "",
+      reason: "stop_string",
+    });
+    const whole = await generated("b", { temperature: 0, maxNewTokens: 2, stop: "aaa" }, silent(11));
+    expect(whole).toEqual({ text: "aa", reason: "max_new_tokens" });
+  });
+
+  it("with an error at the context's end, or not at all, as asked", async () => {
+    const endless = { temperature: 0, maxNewTokens: 20 } as const;
+    await expect(generated("b".repeat(13), { ...endless, atContextEnd: "error" }, silent(11))).rejects.toThrow(
+      "the text of prompt 0 has 16 tokens, the model's context, after 3 new ones",
+    );
+    const slid = await generated("b".repeat(16), { ...endless, atContextEnd: "slide" }, silent(11));
+    expect(slid).toEqual({ text: "a".repeat(20), reason: "max_new_tokens" });
+  });
+
   it("when it is aborted, with the token in hand", async () => {
     const control = new AbortController();
     const pieces = generate(params, config, tokenizer, "b", { temperature: 0, signal: control.signal });
@@ -161,10 +211,48 @@ describe("refused", () => {
     ["a negative temperature", "a", { temperature: -1 }, /temperature is -1/],
     ["an empty nucleus", "a", { topP: 0 }, /topP is 0/],
     ["a fraction as seed", "a", { seed: 0.5 }, /seed is 0.5/],
+    ["a fraction as topK", "a", { topK: 1.5 }, /topK is 1.5: expected an integer of at least 0/],
+    ["an empty stop string", "a", { stop: ["x", ""] }, /stop is \["x",""\]/],
+    ["another routing", "a", { routing: "segment" }, /routing is segment: expected one of prompt, segments/],
+    ["another end", "a", { atContextEnd: "slid" }, /atContextEnd is slid: expected one of stop, error, slide/],
+    [
+      "experts left out of segments",
+      "a",
+      { routing: "segments", keepExperts: { count: 1, renormalize: true } },
+      /keepExperts is given, routing "segments"/,
+    ],
+    ["no experts kept", "a", { keepExperts: { count: 0, renormalize: true } }, /count is 0/],
     ["an unknown option", "a", { top_p: 0.9 }, /no key "top_p": did you mean "topP"/],
   ])("%s", async (_case, prompt, options, message) => {
     const before = tf.memory().numTensors;
     await expect(generated(prompt, options)).rejects.toThrow(message);
     expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it.each<[Partial<ModelConfig>, GenerateOptions, string]>([
+    [
+      { routingMode: "own_segment" },
+      { routing: "segments" },
+      'routingMode "own_segment": a segment is routed by its own',
+    ],
+    [
+      { routingMode: "whole_sequence" },
+      { routing: "segments" },
+      'routingMode "whole_sequence": a segment is routed by',
+    ],
+    [{ routingMode: "token_choice" }, { routing: "prompt" }, 'routingMode "token_choice": each token routes itself'],
+    [
+      { routingMode: "remoe" },
+      { keepExperts: { count: 1, renormalize: false } },
+      'routingMode "remoe": experts are left',
+    ],
+  ])("what the mode %j cannot do: %j", async (keys, options, message) => {
+    const model = { ...config, ...keys };
+    await expect(generated("a", options, { params, config: model, tokenizer })).rejects.toThrow(message);
+  });
+
+  it("no prompts, and one of several that does not fit, by its place", async () => {
+    await expect(batch([], {})).rejects.toThrow("there are no prompts");
+    await expect(batch(["a", ""], {})).rejects.toThrow("prompt 1 is empty");
   });
 });

@@ -1,57 +1,37 @@
-// Shapes: L context, V vocabulary; B = 1.
 import { setImmediate as eventLoopTurn } from "node:timers/promises";
-import * as tf from "@tensorflow/tfjs-core";
-import { jit } from "tfjs-backend-xla";
 import type { Tokenizer } from "../data";
-import { disposeMerged, forward, mergeForPrompt, refuseUnknownKeys } from "../models";
-import type { FfnParams, ModelConfig, Params } from "../models";
-import { mergesExperts, routesPrompts, type Pass } from "../moe";
-import { sampleToken, uniformNumbers, type SamplingOptions } from "./sampling";
+import type { ModelConfig, Params } from "../models";
+import { openDecoder } from "./decoder";
+import { checkedOptions, type CheckedOptions, type GenerateOptions } from "./generate-options";
+import { sampleToken, uniformNumbers } from "./sampling";
+import { stopStrings } from "./stop-strings";
 import { textStream } from "./text-stream";
 
-export interface GenerateOptions extends Partial<SamplingOptions> {
-  /** Default 64. */
-  readonly maxNewTokens?: number;
-  /** Of the draws: the same seed, model and prompt give the same text. Default 0. */
-  readonly seed?: number;
-  /** Ends the generation after the token in hand. */
-  readonly signal?: AbortSignal;
+/** Why a generation ended. */
+export type StopReason = "end_of_document" | "stop_string" | "max_new_tokens" | "context_end" | "aborted";
+
+/** Text that is new in one row of a batch: never a part of a character, nor what could begin a stop string. */
+export interface GeneratedPiece {
+  readonly row: number;
+  readonly text: string;
 }
 
-/** Why a generation ended. */
-export type StopReason = "end_of_document" | "max_new_tokens" | "context_end" | "aborted";
-
-/** The FFNs that a prompt's routing merges, one for each layer. */
-const mergedFfns = jit(
-  (params: Params, tokens_1L: tf.Tensor2D, promptLength_1: tf.Tensor1D, config: ModelConfig): FfnParams[] =>
-    mergeForPrompt(params, tokens_1L, promptLength_1, config).layers.map(({ ffn }) => ffn),
-  { name: "merge for a prompt" },
-);
-
-/** The logits of the token after `position`; what lies behind it has no effect. Segments are routed by the prompt, where its length is given. */
-const nextLogits = jit(
-  (
-    params: Params,
-    tokens_1L: tf.Tensor2D,
-    position_1: tf.Tensor1D,
-    promptLength_B: tf.Tensor1D | null,
-    config: ModelConfig,
-  ): tf.Tensor1D => {
-    const pass: Pass = promptLength_B === null ? { kind: "evaluation" } : { kind: "prompt", promptLength_B };
-    const { logits_BLV } = forward(params, tokens_1L, config, pass);
-    const logits_LV: tf.Tensor2D = tf.reshape(logits_BLV, [-1, config.vocabSize]);
-    return tf.reshape(tf.gather(logits_LV, position_1), [-1]);
-  },
-  { name: "next token's logits" },
-);
+/** What was written after a prompt. */
+export interface GeneratedText {
+  readonly text: string;
+  /** The tokens that were drawn, with those of a stop string, without an end of document. */
+  readonly ids: readonly number[];
+  readonly reason: StopReason;
+}
 
 /**
- * Continues a prompt, with prompt-only routing (Lory, section 3.1): one routing decision a layer, from the prompt; the experts
- * are merged once, and every token costs what the dense model's costs. A model whose experts are not merged is run as it is, its segments
- * routed by the prompt. The whole context is computed anew for each token, by one compiled program.
+ * Continues a prompt. It is read once, keys and values are kept, and each token is one run of one compiled program.
+ *
+ * With experts, the prompt routes once by default, and a token costs what the dense model's costs; with `routing: "segments"` each new
+ * segment is routed as in training, which changes nothing of what stands before it. Modes whose tokens route themselves do so.
  *
  * @returns yields the new text piece by piece, never a part of a character; its return value says why it ended
- * @throws an error for a prompt that is empty or longer than the context, and for a bad option
+ * @throws an error for a prompt that is empty or longer than the context, for a bad option, and for one that the model's mode cannot follow
  */
 export async function* generate(
   params: Params,
@@ -60,91 +40,154 @@ export async function* generate(
   prompt: string,
   options: GenerateOptions = {},
 ): AsyncGenerator<string, StopReason, undefined> {
-  const { maxNewTokens, seed, ...sampling } = checkedOptions(options);
-  const ids = await promptTokens(prompt, tokenizer, config);
-  const maxLength = ids.length + maxNewTokens;
-  const uniform = uniformNumbers(seed);
-  const text = textStream((fresh) => tokenizer.decode(fresh));
-  const merged = mergedFor(params, ids, config);
-  const routedBy =
-    config.numExperts > 0 && !mergesExperts(config.routingMode) && routesPrompts(config) ? ids.length : null;
-
-  const nextToken = async (): Promise<number | StopReason> => {
-    if (options.signal?.aborted) return "aborted";
-    if (ids.length === maxLength) return "max_new_tokens";
-    if (ids.length === config.contextLength) return "context_end";
-    // A vocabulary larger than the tokenizer's is padding: those logits mean nothing.
-    const logits = (await logitsAfter(merged, ids, routedBy, config)).subarray(0, tokenizer.vocabSize);
-    const id = sampleToken(logits, sampling, uniform());
-    return id === tokenizer.endOfDocument ? "end_of_document" : id;
-  };
+  const pieces = generateBatch(params, config, tokenizer, [prompt], options);
   try {
     for (;;) {
-      const next = await nextToken();
-      const piece = typeof next === "number" ? text.push(next) : text.end();
-      if (piece !== "") yield piece;
-      if (typeof next !== "number") return next;
-      ids.push(next);
+      const next = await pieces.next();
+      if (next.done) return next.value[0].reason;
+      yield next.value.text;
+    }
+  } finally {
+    await pieces.return([]);
+  }
+}
+
+/**
+ * Continues several prompts of any lengths at once. Row r is what `generate` gives for prompt r and the seed `seed + r`, so that the same
+ * prompt given several times is continued in several ways. Each row of a model with merged experts has a network of its own.
+ *
+ * @returns yields pieces of the rows as they come; its return value is all texts, in the prompts' order
+ * @throws as `generate`, which names the prompt
+ */
+export async function* generateBatch(
+  params: Params,
+  config: ModelConfig,
+  tokenizer: Tokenizer,
+  prompts: readonly string[],
+  options: GenerateOptions = {},
+): AsyncGenerator<GeneratedPiece, GeneratedText[], undefined> {
+  const checked = checkedOptions(options, config);
+  const ids = await promptTokens(prompts, tokenizer, config);
+  const rows = ids.map((prompt, row) => openRow(prompt, row, tokenizer, config, checked));
+  const maxLength = Math.max(...ids.map(({ length }) => length)) + checked.maxNewTokens;
+  const { routing, keepExperts: keep } = checked;
+  const decoder = openDecoder(params, config, ids, { routing, keep, maxLength });
+  let drawn: (number | null)[] | undefined;
+  try {
+    for (;;) {
+      for (const row of rows) {
+        if (options.signal?.aborted) row.end("aborted");
+        row.endIfFull();
+      }
+      if (rows.some((row) => row.reason() === undefined)) {
+        if (drawn !== undefined) decoder.append(drawn.map((id, row) => (rows[row].reason() === undefined ? id : null)));
+        const logits = await decoder.logits();
+        drawn = rows.map((row, i) => row.draw(logits[i]));
+      }
+      for (const [row, each] of rows.entries()) {
+        const text = each.takePiece();
+        if (text !== "") yield { row, text };
+      }
+      if (rows.every((row) => row.reason() !== undefined)) {
+        return rows.map((row): GeneratedText => ({ text: row.text(), ids: row.ids(), reason: row.reason()! }));
+      }
       await eventLoopTurn();
     }
   } finally {
-    disposeMerged(merged, params);
+    decoder.dispose();
   }
 }
 
-/** The parameters with the experts merged for a prompt; the model's own where it is dense, or routes token by token. */
-function mergedFor(params: Params, ids: readonly number[], config: ModelConfig): Params {
-  if (config.numExperts === 0 || !mergesExperts(config.routingMode)) return params;
-  return tf.tidy(() => {
-    const ffns = mergedFfns(params, paddedTokens(ids, config), tf.tensor1d([ids.length], "int32"), config);
-    return { ...params, layers: params.layers.map((layer, i) => ({ ...layer, ffn: ffns[i] })) };
-  });
+/** A text that is being written. */
+interface Row {
+  /** Draws the next token, unless the row has ended; null where none is to be appended. */
+  draw(logits: Float32Array): number | null;
+  end(reason: StopReason): void;
+  endIfFull(): void;
+  /** The text since the last call. */
+  takePiece(): string;
+  text(): string;
+  ids(): readonly number[];
+  reason(): StopReason | undefined;
 }
 
-/** The logits of the next token; `promptLength` where the prompt routes segments, without merging experts. */
-async function logitsAfter(
-  params: Params,
-  ids: readonly number[],
-  promptLength: number | null,
-  config: ModelConfig,
-): Promise<Float32Array> {
-  const number = (value: number): tf.Tensor1D => tf.tensor1d([value], "int32");
-  const logits_V = tf.tidy(() => {
-    const prompt_1 = promptLength === null ? null : number(promptLength);
-    return nextLogits(params, paddedTokens(ids, config), number(ids.length - 1), prompt_1, config);
-  });
-  const logits = (await logits_V.data()) as Float32Array;
-  logits_V.dispose();
-  return logits;
-}
+function openRow(
+  prompt: readonly number[],
+  row: number,
+  tokenizer: Tokenizer,
+  { contextLength }: ModelConfig,
+  { maxNewTokens, seed, stop, atContextEnd, ...sampling }: CheckedOptions,
+): Row {
+  const uniform = uniformNumbers(seed + row);
+  const stream = textStream((fresh) => tokenizer.decode(fresh));
+  const watch = stopStrings(stop);
+  const ids: number[] = [];
+  let text = "";
+  let taken = 0;
+  let reason: StopReason | undefined;
 
-/** A context of tokens, filled up with token 0: one shape, so one program, for every length. */
-function paddedTokens(ids: readonly number[], { contextLength }: ModelConfig): tf.Tensor2D {
-  const tokens = new Int32Array(contextLength);
-  tokens.set(ids);
-  return tf.tensor2d(tokens, [1, contextLength], "int32");
-}
-
-async function promptTokens(prompt: string, tokenizer: Tokenizer, { contextLength }: ModelConfig): Promise<number[]> {
-  const ids = await tokenizer.encode(prompt);
-  if (ids.length === 0) throw new Error("the prompt is empty: give at least one token to route and to go on from");
-  if (ids.length > contextLength) {
-    throw new Error(`the prompt has ${ids.length} tokens, the model's context ${contextLength}: shorten it`);
-  }
-  return [...ids];
-}
-
-function checkedOptions(options: GenerateOptions): Required<Omit<GenerateOptions, "signal">> {
-  refuseUnknownKeys("the options of a generation", options, ["maxNewTokens", "temperature", "topP", "seed", "signal"]);
-  const { maxNewTokens = 64, temperature = 1, topP = 1, seed = 0 } = options;
-  const refuse = (name: string, value: unknown, expected: string): never => {
-    throw new RangeError(`${name} is ${String(value)}: expected ${expected}`);
+  const push = (piece: string): void => {
+    const { text: certain, isStopped } = watch.push(piece);
+    text += certain;
+    if (isStopped) reason = "stop_string";
   };
-  if (!Number.isSafeInteger(maxNewTokens) || maxNewTokens < 1) {
-    refuse("maxNewTokens", maxNewTokens, "an integer of at least 1");
-  }
-  if (!Number.isFinite(temperature) || temperature < 0) refuse("temperature", temperature, "a number of at least 0");
-  if (!(topP > 0 && topP <= 1)) refuse("topP", topP, "a number above 0, at most 1");
-  if (!Number.isSafeInteger(seed) || seed < 0) refuse("seed", seed, "an integer of at least 0");
-  return { maxNewTokens, temperature, topP, seed };
+  const end = (why: StopReason): void => {
+    if (reason !== undefined) return;
+    push(stream.end());
+    if (reason !== undefined) return;
+    reason = why;
+    text += watch.end();
+  };
+  return {
+    draw: (logits) => {
+      if (reason !== undefined) return null;
+      // A vocabulary larger than the tokenizer's is padding: those logits mean nothing.
+      const id = sampleToken(logits.subarray(0, tokenizer.vocabSize), sampling, uniform());
+      if (id === tokenizer.endOfDocument) end("end_of_document");
+      else {
+        ids.push(id);
+        push(stream.push(id));
+      }
+      return reason === undefined ? id : null;
+    },
+    end,
+    endIfFull: () => {
+      if (reason !== undefined) return;
+      if (ids.length === maxNewTokens) end("max_new_tokens");
+      else if (prompt.length + ids.length >= contextLength && atContextEnd !== "slide") {
+        if (atContextEnd === "error") {
+          throw new Error(
+            `the text of prompt ${row} has ${contextLength} tokens, the model's context, after ${ids.length} new ones: ` +
+              `ask for fewer (maxNewTokens), shorten the prompt, or let the window slide (atContextEnd "slide")`,
+          );
+        }
+        end("context_end");
+      }
+    },
+    takePiece: () => {
+      const piece = text.slice(taken);
+      taken = text.length;
+      return piece;
+    },
+    text: () => text,
+    ids: () => ids,
+    reason: () => reason,
+  };
+}
+
+async function promptTokens(
+  prompts: readonly string[],
+  tokenizer: Tokenizer,
+  { contextLength }: ModelConfig,
+): Promise<number[][]> {
+  if (prompts.length === 0) throw new Error("there are no prompts: give one at least");
+  const rows = (await tokenizer.encodeBatch([...prompts])).map((ids) => [...ids]);
+  rows.forEach((ids, row) => {
+    const which = prompts.length === 1 ? "the prompt" : `prompt ${row}`;
+    if (ids.length === 0) throw new Error(`${which} is empty: give at least one token to route and to go on from`);
+    if (ids.length > contextLength) {
+      throw new Error(`${which} has ${ids.length} tokens, the model's context ${contextLength}: shorten it`);
+    }
+  });
+  return rows;
 }

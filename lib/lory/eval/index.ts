@@ -1,5 +1,6 @@
 export * from "./bootstrap";
 export * from "./generate";
+export * from "./generate-options";
 export type { EvaluationOptions } from "./held-out";
 export * from "./leak";
 export * from "./perplexity";

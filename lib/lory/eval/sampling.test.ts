@@ -5,7 +5,7 @@ const logits = Float32Array.from([0.5, 0.125, 0.25, 0.125].map(Math.log));
 const EVEN = Array.from({ length: 1000 }, (_, i) => (i + 0.5) / 1000);
 
 /** How often each token comes when the uniform numbers are spread evenly: its probability, without chance. */
-function shares(options: { temperature?: number; topP?: number }): number[] {
+function shares(options: { temperature?: number; topP?: number; topK?: number }): number[] {
   const drawn = EVEN.map((uniform) => sampleToken(logits, { temperature: 1, topP: 1, ...options }, uniform));
   return [0, 1, 2, 3].map((id) => drawn.filter((token) => token === id).length / EVEN.length);
 }
@@ -32,6 +32,30 @@ describe("drawing a token", () => {
     ["the first of equals", 0.8, [4 / 7, 1 / 7, 2 / 7, 0]],
   ])("keeps of the nucleus %s", (_case, topP, expected) => {
     shares({ topP }).forEach((share, id) => expect(Math.abs(share - expected[id])).toBeLessThan(2e-3));
+  });
+
+  it.each([
+    [1, [1, 0, 0, 0]],
+    [2, [2 / 3, 0, 1 / 3, 0]],
+    [3, [4 / 7, 1 / 7, 2 / 7, 0]],
+    [9, [0.5, 0.125, 0.25, 0.125]],
+  ])("keeps the %i likeliest, the first of equals", (topK, expected) => {
+    shares({ topK }).forEach((share, id) => expect(Math.abs(share - expected[id])).toBeLessThan(2e-3));
+    expect(shares({ topK, topP: 0.5 })).toEqual([1, 0, 0, 0]);
+  });
+
+  it("draws what a sorted list of all tokens says", () => {
+    const next = uniformNumbers(3);
+    for (let round = 0; round < 50; round++) {
+      const some = Float32Array.from({ length: 40 }, () => Math.round(next() * 8) / 2);
+      const uniform = next();
+      const order = Array.from(some.keys()).sort((a, b) => some[b] - some[a] || a - b);
+      const weight = (id: number): number => Math.exp(some[id] - some[order[0]]);
+      const sum = (ids: number[]): number => ids.reduce((total, id) => total + weight(id), 0);
+      const nucleus = order.findIndex((_, i) => sum(order.slice(0, i + 1)) >= 0.9 * sum(order)) + 1;
+      const expected = order.find((_, i) => sum(order.slice(0, i + 1)) > uniform * sum(order.slice(0, nucleus)));
+      expect(sampleToken(some, { temperature: 1, topP: 0.9 }, uniform)).toBe(expected);
+    }
   });
 
   it("stays inside the vocabulary at the ends of the interval", () => {

@@ -4,6 +4,8 @@ export interface SamplingOptions {
   readonly temperature: number;
   /** Only the likeliest tokens that together have this probability are drawn from (nucleus sampling, arXiv 1904.09751). */
   readonly topP: number;
+  /** Only so many of the likeliest tokens are drawn from; 0, the default, is no limit. */
+  readonly topK?: number;
 }
 
 /** Uniform numbers in [0, 1), the same for the same seed everywhere (SplitMix64, its upper 53 bits). */
@@ -25,7 +27,11 @@ export function uniformNumbers(seed: number): () => number {
  * @param uniform a number in [0, 1): equal numbers and logits give equal tokens
  * @throws an error if a logit is NaN
  */
-export function sampleToken(logits: Float32Array, { temperature, topP }: SamplingOptions, uniform: number): number {
+export function sampleToken(
+  logits: Float32Array,
+  { temperature, topP, topK = 0 }: SamplingOptions,
+  uniform: number,
+): number {
   let best = 0;
   for (let id = 0; id < logits.length; id++) {
     if (Number.isNaN(logits[id])) throw new Error(`the logit of token ${id} is NaN: the model's parameters are spoilt`);
@@ -34,16 +40,24 @@ export function sampleToken(logits: Float32Array, { temperature, topP }: Samplin
   if (temperature === 0) return best;
   const weights = Float64Array.from(logits, (logit) => Math.exp((logit - logits[best]) / temperature));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
-  // By falling probability, equals by id; all tokens in the order of ids if none is left out.
-  const order = Array.from(weights.keys());
-  if (topP < 1) order.sort((a, b) => weights[b] - weights[a] || a - b);
+  if (topP === 1 && topK === 0) return drawn(weights, weights, uniform * total, best);
+  // By falling probability; all of them are numbers of at least 0.
+  const falling = weights.toSorted().reverse();
+  const most = topK === 0 ? falling.length : Math.min(topK, falling.length);
   let kept = 0;
   let keptWeight = 0;
-  while (kept < order.length && (kept === 0 || keptWeight < topP * total)) keptWeight += weights[order[kept++]];
-  let left = uniform * keptWeight;
-  for (const id of order.slice(0, kept)) {
-    left -= weights[id];
-    if (left < 0) return id;
-  }
-  return best;
+  while (kept < most && (kept === 0 || keptWeight < topP * total)) keptWeight += falling[kept++];
+  return drawn(falling.subarray(0, kept), weights, uniform * keptWeight, best);
+}
+
+/** The token at which weights in this order, added up, exceed a number; those of the same weight stand in order of their ids. */
+function drawn(order: Float64Array, weights: Float64Array, left: number, otherwise: number): number {
+  let place = 0;
+  let rest = left - order[0];
+  while (rest >= 0 && ++place < order.length) rest -= order[place];
+  if (place === order.length) return otherwise;
+  if (order === weights) return place;
+  let id = weights.indexOf(order[place]);
+  for (let equal = order.indexOf(order[place]); equal < place; equal++) id = weights.indexOf(order[place], id + 1);
+  return id;
 }

@@ -1,5 +1,6 @@
 export * from "./config";
 export * from "./count";
+export * from "./decoding";
 export * from "./expert-layers";
 export * from "./hugging-face";
 export * from "./init";

@@ -116,7 +116,8 @@ function forwardLayer(
   });
 }
 
-function applyFfn(ffn: FfnParams, x_BLD: tf.Tensor3D, config: ModelConfig, pass: Pass): FfnOutput {
+/** A layer's FFN of any kind. */
+export function applyFfn(ffn: FfnParams, x_BLD: tf.Tensor3D, config: ModelConfig, pass: Pass): FfnOutput {
   if ("router_DE" in ffn) return expertFfn(ffn, x_BLD, config, pass);
   if ("gateUp_RDG" in ffn) return { y_BLD: mergedFfn(ffn, x_BLD) };
   return { y_BLD: denseFfn(ffn, x_BLD) as tf.Tensor3D };

@@ -30,6 +30,11 @@ export function documentPoolFfn(
   });
 }
 
+/** 0 for the experts of a pool, the P of the highest sums of probabilities [V, E]; `OUTSIDE` for the others. */
+export function loweringOutsidePool(sums_VE: tf.Tensor2D, poolSize: number): tf.Tensor2D {
+  return tf.tidy(() => tf.mul(tf.sub(1, tf.sum(selectHighest(sums_VE, poolSize), 1)), OUTSIDE));
+}
+
 /** 0 for the experts of each token's pool, `OUTSIDE` for the others, [B, L, E]; a constant to gradients. */
 function poolLowering(probs_BLE: tf.Tensor3D, segmentLength: number, poolSize: number): tf.Tensor3D {
   const [batch, length, numExperts] = probs_BLE.shape;
@@ -40,14 +45,13 @@ function poolLowering(probs_BLE: tf.Tensor3D, segmentLength: number, poolSize: n
       save([probs]);
       const perSegment_BNE = tf.sum(splitSegments(probs as tf.Tensor3D, cut), 2);
       const before_BNE = tf.cumsum(perSegment_BNE, 1, true);
-      const chosen = selectHighest(tf.reshape(before_BNE, [batch * cut.count, numExperts]), poolSize);
-      const pool_BNE: tf.Tensor3D = tf.reshape(tf.sum(chosen, 1), [batch, cut.count, numExperts]);
-      const isFirst_1N1 = tf.reshape(
-        tf.cast(tf.equal(tf.range(0, cut.count, 1, "int32"), tf.scalar(0, "int32")), "float32"),
+      const lowering_VE = loweringOutsidePool(tf.reshape(before_BNE, [batch * cut.count, numExperts]), poolSize);
+      const isAfterFirst_1N1 = tf.reshape(
+        tf.cast(tf.greater(tf.range(0, cut.count, 1, "int32"), tf.scalar(0, "int32")), "float32"),
         [1, -1, 1],
       );
-      const inPool_BNE = tf.maximum<tf.Tensor3D>(pool_BNE, isFirst_1N1);
-      return joinSegments(repeatForTokens(tf.mul(tf.sub(1, inPool_BNE), OUTSIDE), cut), length);
+      const lowering_BNE: tf.Tensor3D = tf.mul(tf.reshape(lowering_VE, before_BNE.shape), isAfterFirst_1N1);
+      return joinSegments(repeatForTokens(lowering_BNE, cut), length);
     },
     (_, [probs]) => [tf.zerosLike(probs)],
   );

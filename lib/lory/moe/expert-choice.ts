@@ -1,7 +1,7 @@
 // Shapes: B batch, L context, N segments, T tokens a segment, U units (segments or tokens) a pool, O pools, V = O U units, C units that an expert takes
 // from a pool, S = E O C places, X = B L tokens, E experts, D model, W = T D or D, width of a unit.
 import * as tf from "@tensorflow/tfjs-core";
-import { mergedFfn, withGradient } from "../nn";
+import { mergedFfn, withGradient, type MergedFfnParams } from "../nn";
 import { sparseExperts } from "./dispatch";
 import type { ExpertParams } from "./merge";
 import { routePrompt } from "./prompt";
@@ -72,21 +72,22 @@ export function expertChoiceTraining(
  * as take it on average in training, by their softmax scores, without renormalization. Tokens are causal strictly, segments as far as the rule for
  * segment 1 is.
  *
- * @param promptLength_B where given, and units are segments: all of a row is one unit, scored by the mean of its first tokens
+ * @param prompt where given, and units are segments: with `prompt` all of a row is one unit, scored by the mean of its first tokens; with
+ * `continuation` a first segment that scores itself does so by its tokens of the prompt
  */
 export function expertChoiceInference(
   params: ExpertChoiceParams,
   x_BLD: tf.Tensor3D,
   config: ExpertChoiceConfig,
-  promptLength_B?: tf.Tensor1D,
+  prompt?: { kind: "prompt" | "continuation"; promptLength_B: tf.Tensor1D },
 ): SparseOutput {
   return tf.tidy(() => {
     const [batch, length, dModel] = x_BLD.shape;
-    const cut = promptLength_B === undefined ? unitsOf(length, config) : segmentation(length, length);
+    const cut = prompt?.kind === "prompt" ? segmentation(length, length) : unitsOf(length, config);
     const scores_BNE =
-      promptLength_B === undefined
-        ? unitScores(params, x_BLD, cut, config)
-        : routePrompt(params.router_DE, x_BLD, promptLength_B);
+      prompt?.kind === "prompt"
+        ? routePrompt(params.router_DE, x_BLD, prompt.promptLength_B)
+        : unitScores(params, x_BLD, cut, config, prompt?.promptLength_B);
     const numExperts = scores_BNE.shape[2];
     const choices = inferenceChoices(config.capacityFactor, numExperts);
     const scores_VE: tf.Tensor2D = tf.reshape(scores_BNE, [-1, numExperts]);
@@ -105,6 +106,34 @@ export function expertChoiceInference(
   });
 }
 
+/**
+ * The experts that units choose by their weights, as one network of K F hidden units for each: its output is the sum of those of the K experts, each
+ * times its weight.
+ *
+ * @param weights_RE of which the K highest count
+ */
+export function chosenExperts(
+  { gateUp_EDG, down_EFD }: ExpertParams,
+  weights_RE: tf.Tensor2D,
+  choices: number,
+): MergedFfnParams {
+  return tf.tidy(() => {
+    const [rows] = weights_RE.shape;
+    const [, dFfn, dModel] = down_EFD.shape as [number, number, number];
+    const { values: weights_RK, indices } = tf.topk(weights_RE, choices);
+    const sideBySide = (half: number): tf.Tensor => {
+      const columns_EDF = tf.slice(gateUp_EDG, [0, 0, half * dFfn], [-1, -1, dFfn]);
+      const chosen_RKDF = tf.gather(columns_EDF, indices);
+      return tf.reshape(tf.transpose(chosen_RKDF, [0, 2, 1, 3]), [rows, dModel, choices * dFfn]);
+    };
+    const down_RKFD = tf.mul(tf.gather(down_EFD, indices), tf.reshape(weights_RK, [rows, choices, 1, 1]));
+    return {
+      gateUp_RDG: tf.concat([sideBySide(0), sideBySide(1)], 2),
+      down_RFD: tf.reshape(down_RKFD, [rows, choices * dFfn, dModel]),
+    };
+  });
+}
+
 function unitsOf(length: number, { expertChoiceUnit, segmentLength }: ExpertChoiceConfig): Segmentation {
   return segmentation(length, expertChoiceUnit === "token" ? 1 : segmentLength);
 }
@@ -115,9 +144,10 @@ function unitScores(
   x_BLD: tf.Tensor3D,
   cut: Segmentation,
   { expertChoiceUnit, firstSegmentRule }: ExpertChoiceConfig,
+  promptLength_B?: tf.Tensor1D,
 ): tf.Tensor3D {
   if (expertChoiceUnit === "token") return routerProbabilities(params.router_DE, x_BLD) as tf.Tensor3D;
-  return segmentWeights(params, splitSegments(x_BLD, cut), cut, "causal_segment", firstSegmentRule);
+  return segmentWeights(params, splitSegments(x_BLD, cut), cut, "causal_segment", firstSegmentRule, promptLength_B);
 }
 
 /** The units that each expert takes from each pool, in order of experts, int32: their numbers in V, and those of their scores in V E. */

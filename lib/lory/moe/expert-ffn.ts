@@ -3,10 +3,11 @@ import type * as tf from "@tensorflow/tfjs-core";
 import type { RouterReport, StepLoad } from "./auxiliary";
 import { documentPoolFfn } from "./document-pool";
 import { expertChoiceInference, expertChoiceTraining } from "./expert-choice";
+import type { KeptExperts } from "./kept-experts";
 import { loryFfn, type LoryFfnParams } from "./lory-ffn";
 import type { MergeMemory } from "./merge";
 import { remoeFfn } from "./remoe";
-import { routesPrompts, type RoutingConfig, type RoutingMode } from "./routing-config";
+import { mergesExperts, routesPrompts, type RoutingConfig, type RoutingMode } from "./routing-config";
 import { segmentAndTokenFfn } from "./segment-and-token";
 import type { SegmentRoutingMode } from "./segment-routing";
 import { tokenChoiceFfn } from "./token-choice";
@@ -25,8 +26,16 @@ export type Pass =
   | { kind: "evaluation" }
   /** `uniform_BE`: numbers in [0, 1) that say which experts are dropped, where the mode drops any; `merges`: kept without it; `stepLoad`: where it sees a part of a step. */
   | { kind: "training"; uniform_BE?: tf.Tensor2D; merges?: MergeMemory; stepLoad?: StepLoad }
-  /** Inference: one routing decision a layer and row, by the mean of the row's own first `promptLength_B` tokens. */
-  | { kind: "prompt"; promptLength_B: tf.Tensor1D };
+  /**
+   * Inference: one routing decision a layer and row, by the mean of the row's own first `promptLength_B` tokens. Where experts are merged,
+   * `keep` says how many of them; all of them without it.
+   */
+  | { kind: "prompt"; promptLength_B: tf.Tensor1D; keep?: KeptExperts }
+  /**
+   * Inference by segments, of a text whose first `promptLength_B` tokens were given and whose others were written one by one: as `evaluation`,
+   * but for a first segment that routes itself, which does so by its tokens of the prompt alone.
+   */
+  | { kind: "continuation"; promptLength_B: tf.Tensor1D };
 
 /** The layer's output, the routing weights of each unit (N = 1 where a sequence is merged once), and what the router did. */
 export type ExpertFfnOutput = { y_BLD: tf.Tensor3D; weights_BNE: tf.Tensor3D; report?: RouterReport };
@@ -39,19 +48,31 @@ const merged =
     if (pass.kind === "prompt") return loryFfn(params, x_BLD, segmentLength, promptRouting(pass));
     const uniform_BE = pass.kind === "training" ? pass.uniform_BE : undefined;
     const dropout = uniform_BE === undefined ? undefined : { uniform_BE, probability: expertDropout };
-    return loryFfn(params, x_BLD, segmentLength, { mode, firstSegmentRule, dropout, merges: mergesOf(pass) });
+    const promptLength_B = continuedPrompt(pass);
+    return loryFfn(params, x_BLD, segmentLength, {
+      mode,
+      firstSegmentRule,
+      dropout,
+      merges: mergesOf(pass),
+      promptLength_B,
+    });
   };
 
 const mergesOf = (pass: Pass): MergeMemory | undefined => (pass.kind === "training" ? pass.merges : undefined);
 
 const stepLoadOf = (pass: Pass): StepLoad | undefined => (pass.kind === "training" ? pass.stepLoad : undefined);
 
-const promptRouting = ({ promptLength_B }: Pass & { kind: "prompt" }) => ({ mode: "prompt", promptLength_B }) as const;
+const promptRouting = ({ promptLength_B, keep }: Pass & { kind: "prompt" }) =>
+  ({ mode: "prompt", promptLength_B, keep }) as const;
+
+/** The prompt's lengths where a text is written by segments. */
+const continuedPrompt = (pass: Pass): tf.Tensor1D | undefined =>
+  pass.kind === "continuation" ? pass.promptLength_B : undefined;
 
 const expertChoice: ExpertFfn = (params, x_BLD, config, pass) =>
   pass.kind === "training"
     ? expertChoiceTraining(params, x_BLD, config)
-    : expertChoiceInference(params, x_BLD, config, pass.kind === "prompt" ? pass.promptLength_B : undefined);
+    : expertChoiceInference(params, x_BLD, config, pass.kind === "evaluation" ? undefined : pass);
 
 const segmentAndToken: ExpertFfn = (params, x_BLD, config, pass) =>
   segmentAndTokenFfn(
@@ -60,7 +81,12 @@ const segmentAndToken: ExpertFfn = (params, x_BLD, config, pass) =>
     config,
     pass.kind === "prompt"
       ? promptRouting(pass)
-      : { mode: "causal_segment", firstSegmentRule: config.firstSegmentRule, merges: mergesOf(pass) },
+      : {
+          mode: "causal_segment",
+          firstSegmentRule: config.firstSegmentRule,
+          merges: mergesOf(pass),
+          promptLength_B: continuedPrompt(pass),
+        },
     stepLoadOf(pass),
   );
 
@@ -81,7 +107,8 @@ const EXPERT_FFNS = {
  * A layer of experts, in the mode that the configuration names.
  *
  * @param x_BLD the normed input: the router and the experts see the same tensor
- * @throws Error where tokens that are routed one by one are to be routed by a prompt
+ * @throws Error where tokens that are routed one by one are to be routed by a prompt, where segments that route themselves are to be written,
+ * and where experts that are not merged are to be left out of a merge
  */
 export function expertFfn(
   params: ExpertFfnParams,
@@ -92,6 +119,11 @@ export function expertFfn(
   if (pass.kind === "prompt" && !routesPrompts(config)) {
     throw new Error(
       `routingMode is "${config.routingMode}": tokens are routed one by one, so that a prompt does not route; run the model without one`,
+    );
+  }
+  if (pass.kind === "prompt" && pass.keep !== undefined && !mergesExperts(config.routingMode)) {
+    throw new Error(
+      `routingMode is "${config.routingMode}": its experts are not merged, so that none can be left out of a merge`,
     );
   }
   return EXPERT_FFNS[config.routingMode](params, x_BLD, config, pass);

@@ -1,4 +1,5 @@
 export * from "./auxiliary";
+export * from "./decoding";
 export * from "./dispatch";
 export * from "./document-pool";
 export * from "./expert-choice";
@@ -6,6 +7,7 @@ export * from "./expert-distance";
 export * from "./expert-dropout";
 export * from "./expert-ffn";
 export * from "./first-segment";
+export * from "./kept-experts";
 export * from "./lory-ffn";
 export * from "./merge";
 export * from "./prompt";

@@ -5,6 +5,7 @@ import { denseFfn, mergedFfn } from "../nn";
 import { dropExperts } from "./expert-dropout";
 import type { FirstSegmentRule } from "./first-segment";
 import { mergeExperts, type ExpertParams, type MergeMemory } from "./merge";
+import { keptWeights, type KeptExperts } from "./kept-experts";
 import { routePrompt } from "./prompt";
 import { segmentWeights, type SegmentRouterParams, type SegmentRoutingMode } from "./segment-routing";
 import { joinSegments, segmentation, splitSegments } from "./segments";
@@ -18,9 +19,16 @@ export type ExpertDropout = { uniform_BE: tf.Tensor2D; probability: number };
 /** Who decides for whom. */
 export type Routing =
   /** Training and evaluation: by segments of the sequence. */
-  | { mode: SegmentRoutingMode; firstSegmentRule: FirstSegmentRule; dropout?: ExpertDropout; merges?: MergeMemory }
-  /** Inference: one decision a layer and row, by the mean of the row's own first `promptLength_B` tokens. */
-  | { mode: "prompt"; promptLength_B: tf.Tensor1D };
+  | {
+      mode: SegmentRoutingMode;
+      firstSegmentRule: FirstSegmentRule;
+      dropout?: ExpertDropout;
+      merges?: MergeMemory;
+      /** Where text is written: see `segmentWeights`. */
+      promptLength_B?: tf.Tensor1D;
+    }
+  /** Inference: one decision a layer and row, by the mean of the row's own first `promptLength_B` tokens; of the experts those that are kept. */
+  | { mode: "prompt"; promptLength_B: tf.Tensor1D; keep?: KeptExperts };
 
 /** The layer's output [B, L, D], and the routing weights that it used: [B, N, E], N = 1 where a sequence is merged once. */
 export type LoryFfnOutput = { y_BLD: tf.Tensor3D; weights_BNE: tf.Tensor3D };
@@ -46,8 +54,11 @@ export function loryFfn(
     const x_BNTD = splitSegments(x_BLD, cut);
     const weights_BNE =
       routing.mode === "prompt"
-        ? routePrompt(params.router_DE, x_BLD, routing.promptLength_B)
-        : dropped(segmentWeights(params, x_BNTD, cut, routing.mode, routing.firstSegmentRule), routing.dropout);
+        ? keptWeights(routePrompt(params.router_DE, x_BLD, routing.promptLength_B), routing.keep)
+        : dropped(
+            segmentWeights(params, x_BNTD, cut, routing.mode, routing.firstSegmentRule, routing.promptLength_B),
+            routing.dropout,
+          );
     const merges = routing.mode === "prompt" ? undefined : routing.merges;
     const { firstGateUp_DG, firstDown_FD } = params;
     if (routing.mode === "prompt" || firstGateUp_DG === undefined || firstDown_FD === undefined) {

@@ -6,7 +6,7 @@ import type { ExpertParams } from "./merge";
 import type { RoutingConfig } from "./routing-config";
 import type { SegmentRouterParams } from "./segment-routing";
 import { joinSegments, repeatForTokens, segmentation } from "./segments";
-import { tokenChoiceFfn, type SparseOutput, type TokenChoiceConfig } from "./token-choice";
+import { tokenChoiceFfn, type SparseOutput, type TokenChoiceConfig, type TokenChoiceParams } from "./token-choice";
 
 /** A bank with a router of segments, and one of tokens [D, E] beside it. */
 export type SegmentAndTokenParams = ExpertParams &
@@ -34,27 +34,41 @@ export function segmentAndTokenFfn(
   routing: Routing,
   stepLoad?: StepLoad,
 ): SparseOutput & { report: RouterReport } {
-  const { tokenRouter_DE } = params;
-  if (tokenRouter_DE === undefined)
-    throw new Error('routingMode "segment_and_token" needs the parameter tokenRouter_DE');
   return tf.tidy(() => {
     const length = x_BLD.shape[1];
-    const dFfn = params.down_EFD.shape[1]!;
-    const merged = segmentWidth(config.segmentShare, dFfn);
-    const { router_DE, prior_E, bias_E } = params;
-    const ofSegments = { ...hiddenUnits(params, 0, merged), router_DE, prior_E };
-    const ofTokens = { ...hiddenUnits(params, merged, dFfn), router_DE: tokenRouter_DE, bias_E };
+    const { ofSegments, ofTokens } = segmentAndTokenParts(params, config);
     const bySegment = loryFfn(ofSegments, x_BLD, config.segmentLength, routing);
     const byToken = tokenChoiceFfn(ofTokens, x_BLD, config, { stepLoad });
     const cut = segmentation(length, routing.mode === "prompt" ? length : config.segmentLength);
     const segments_BLE = joinSegments(repeatForTokens(bySegment.weights_BNE, cut), length);
-    const share = merged / dFfn;
+    const share = ofSegments.down_EFD.shape[1]! / params.down_EFD.shape[1]!;
     return {
       y_BLD: tf.add(bySegment.y_BLD, byToken.y_BLD),
       weights_BNE: tf.add(tf.mul(segments_BLE, share), tf.mul(byToken.weights_BNE, 1 - share)),
       report: byToken.report,
     };
   });
+}
+
+/**
+ * The part of the bank that segments merge, with their router, and the part that tokens choose from, with theirs.
+ *
+ * @throws Error if the router of tokens is missing
+ */
+export function segmentAndTokenParts(
+  params: SegmentAndTokenParams,
+  { segmentShare }: Pick<RoutingConfig, "segmentShare">,
+): { ofSegments: ExpertParams & SegmentRouterParams; ofTokens: TokenChoiceParams } {
+  const { router_DE, prior_E, tokenRouter_DE, bias_E } = params;
+  if (tokenRouter_DE === undefined)
+    throw new Error('routingMode "segment_and_token" needs the parameter tokenRouter_DE');
+  const dFfn = params.down_EFD.shape[1]!;
+  const merged = segmentWidth(segmentShare, dFfn);
+  const bias = bias_E === undefined ? {} : { bias_E };
+  return {
+    ofSegments: { ...hiddenUnits(params, 0, merged), router_DE, prior_E },
+    ofTokens: { ...hiddenUnits(params, merged, dFfn), router_DE: tokenRouter_DE, ...bias },
+  };
 }
 
 /** The hidden units `from` to `to - 1` of every expert, [E, D, 2 H] and [E, H, D]. */

@@ -1,6 +1,7 @@
 export * from "./attention";
 export * from "./attention-mixer";
 export { blockedAttention, type BlockedAttentionOptions } from "./blocked-attention";
+export * from "./kv-cache";
 export { crossEntropyNats, meanCrossEntropyNats } from "./cross-entropy";
 export * from "./embedding";
 export * from "./ffn";

@@ -2,8 +2,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { withGradient } from "./with-gradient";
 
-/** Cosines and sines of every position's angles, [L, K / 2] each. */
-export type RopeTables = { cos_LC: tf.Tensor2D; sin_LC: tf.Tensor2D };
+/** Cosines and sines of every position's angles, [L, K / 2] each, or of another shape that fits to the heads' [B, H, L, K / 2]. */
+export type RopeTables = { cos_LC: tf.Tensor; sin_LC: tf.Tensor };
 
 /**
  * The angles of rotary position embedding: position p turns pair c by `p theta^(-2c / K)` (Su et al. 2021).
@@ -23,12 +23,19 @@ export function ropeTables(length: number, headSize: number, theta: number): Rop
   return { cos_LC: table(Math.cos), sin_LC: table(Math.sin) };
 }
 
+/** The rows of the tables for a position of each sequence, as `rope` takes them for heads [B, H, 1, K]. */
+export function ropeTablesAt(tables: RopeTables, position_B: tf.Tensor1D): RopeTables {
+  const rows = (table_LC: tf.Tensor): tf.Tensor =>
+    tf.reshape(tf.gather(table_LC, position_B), [-1, 1, 1, table_LC.shape[1]!]);
+  return tf.tidy(() => ({ cos_LC: rows(tables.cos_LC), sin_LC: rows(tables.sin_LC) }));
+}
+
 /**
  * Rotates queries or keys by their positions, in LLaMA's layout: component c of the first half of a head is paired with
  * component c of its second half ("rotate half").
  *
  * @param x_LK [..., L, K]
- * @param tables for the same L and K
+ * @param tables for the same L and K, or of a position of each sequence, see `ropeTablesAt`
  */
 export function rope<T extends tf.Tensor>(x_LK: T, tables: RopeTables): T {
   return withGradient<T>(
