@@ -13,3 +13,5 @@ export type { BuildProgress } from "./builder/build";
 export type { CorpusDefinition, CorpusSource, DomainDefinition } from "./builder/definition";
 export { writeCorpus, type CorpusContent, type TokenDocument, type WriteOptions } from "./builder/write";
 export * from "./similarity";
+export * from "./orders";
+export * from "./loader";

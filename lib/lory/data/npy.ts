@@ -22,7 +22,13 @@ export function npyDtype(array: NpyArray): NpyDtype {
 
 /** The bytes that stand before the data of an array of one axis. */
 export function npyHeader(dtype: NpyDtype, length: number): Buffer {
-  const dictionary = `{'descr': '${DESCRIPTION[dtype]}', 'fortran_order': False, 'shape': (${length},), }`;
+  return npyFileHeader(DESCRIPTION[dtype], [length]);
+}
+
+/** The bytes that stand before the data of any array, given NumPy's name of its elements (`<u2`) and its shape. */
+export function npyFileHeader(elements: string, shape: readonly number[]): Buffer {
+  const sizes = shape.length === 1 ? `${shape[0]},` : shape.join(", ");
+  const dictionary = `{'descr': '${elements}', 'fortran_order': False, 'shape': (${sizes}), }`;
   const unpadded = MAGIC.length + 4 + dictionary.length + 1;
   const padded = Math.ceil(unpadded / ALIGNMENT) * ALIGNMENT;
   const header = Buffer.alloc(padded, " ");

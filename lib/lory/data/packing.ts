@@ -6,6 +6,8 @@ export interface PackedStream {
   readonly length: number;
   /** Copies the tokens from `position` on to `out` from `at` on, at most `count`; returns how many there were. */
   copy(position: number, count: number, out: Int32Array, at: number): number;
+  /** The documents that the positions belong to, in order, each with how many of its tokens stand there, its end-of-document token included. */
+  documentsIn(position: number, count: number): { document: number; tokens: number }[];
 }
 
 /**
@@ -34,7 +36,16 @@ export function packDocuments(store: DocumentStore, order: Uint32Array, endOfDoc
     }
     return Math.max(last - position, 0);
   };
-  return { length, copy };
+  const documentsIn = (position: number, count: number): { document: number; tokens: number }[] => {
+    const last = Math.min(position + count, length);
+    const found: { document: number; tokens: number }[] = [];
+    let index = firstAbove(ends, position);
+    for (let here = position; here < last; here = ends[index++]) {
+      found.push({ document: order[index], tokens: Math.min(ends[index], last) - here });
+    }
+    return found;
+  };
+  return { length, copy, documentsIn };
 }
 
 /** Index of the first element above `value` in ascending `sorted`. */

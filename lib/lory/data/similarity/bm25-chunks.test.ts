@@ -6,17 +6,13 @@ import { permutation } from "../permutation";
 
 const texts = fc.array(fc.array(fc.nat(12), { minLength: 1, maxLength: 12 }), { minLength: 1, maxLength: 12 });
 
-/** BM25 of one document for another as query, from the formula, over words and pairs of words among the candidates. */
+/** BM25 of one document for another as query, from the formula, token by token, among the candidates. */
 function slowBest(query: number[], candidates: { id: number; tokens: number[] }[]): number | undefined {
-  const terms = (tokens: number[]) => [
-    ...tokens.map(String),
-    ...tokens.slice(1).map((token, i) => `${tokens[i]} ${token}`),
-  ];
-  const held = candidates.map(({ tokens }) => terms(tokens));
+  const held = candidates.map(({ tokens }) => tokens);
   const mean = candidates.reduce((sum, { tokens }) => sum + tokens.length, 0) / candidates.length;
   const scored = candidates.map(({ id, tokens }, i) => {
     let score = 0;
-    for (const term of new Set(terms(query))) {
+    for (const term of new Set(query)) {
       const holding = held.filter((all) => all.includes(term)).length;
       const count = held[i].filter((each) => each === term).length;
       const idf = Math.log(1 + (candidates.length - holding + 0.5) / (holding + 0.5));

@@ -1,7 +1,6 @@
 import type { DocumentStore } from "../documents";
 import { requireInteger } from "../batches";
 import { permutation } from "../permutation";
-import { TERM_BUCKETS, TermCounter } from "./hashed-terms";
 import type { DocumentPaths } from "./similarity-walk";
 
 export interface Bm25Options {
@@ -64,27 +63,31 @@ export function bm25Chunks(store: DocumentStore, options: Bm25Options): Document
   return { order, pathStarts: Uint32Array.from(pathStarts) };
 }
 
-/** The terms of a waiting document, and how often it holds each. */
-interface Waiting {
-  readonly terms: readonly number[];
-  readonly counts: readonly number[];
+/** The waiting documents that hold a term, in order of arrival, and how often. Some that have left may still stand there. */
+interface Posting {
+  documents: number[];
+  counts: number[];
 }
 
-/** Waiting documents with an inverted index of their terms. */
+/** Waiting documents with an inverted index of their tokens. */
 class Buffer {
   readonly #store: DocumentStore;
-  readonly #counter = new TermCounter();
+  /** By token id. */
+  readonly #postings: (Posting | undefined)[] = [];
+  /** Waiting documents that hold a token, by token id. */
+  readonly #frequency: number[] = [];
+  /** By document: when it came, counted from 1; 0 for one that does not wait. */
+  readonly #arrival: Uint32Array;
+  readonly #scores: Float64Array;
   /** In order of arrival. */
-  readonly #waiting = new Map<number, Waiting>();
-  /** By term, the waiting documents that hold it and how often. */
-  readonly #postings = new Map<number, Map<number, number>>();
-  readonly #documentFrequency = new Uint32Array(TERM_BUCKETS);
-  /** The terms of the document that left last: the next query. */
-  #left: { readonly document: number; readonly waiting: Waiting } | undefined;
+  readonly #waiting = new Set<number>();
+  #arrived = 0;
   #tokens = 0;
 
   constructor(store: DocumentStore) {
     this.#store = store;
+    this.#arrival = new Uint32Array(store.documents);
+    this.#scores = new Float64Array(store.documents);
   }
 
   get size(): number {
@@ -92,59 +95,71 @@ class Buffer {
   }
 
   add(document: number): void {
-    const terms = this.#counter.termsOf(this.#store.tokensOf(document));
-    const counts = terms.map((term) => this.#counter.count(term));
-    this.#waiting.set(document, { terms, counts });
+    this.#waiting.add(document);
+    this.#arrival[document] = ++this.#arrived;
     this.#tokens += this.#store.lengths[document];
-    terms.forEach((term, i) => {
-      this.#documentFrequency[term]++;
-      const posting = this.#postings.get(term);
-      if (posting) posting.set(document, counts[i]);
-      else this.#postings.set(term, new Map([[document, counts[i]]]));
-    });
-  }
-
-  remove(document: number): void {
-    const waiting = this.#waiting.get(document)!;
-    this.#left = { document, waiting };
-    this.#waiting.delete(document);
-    this.#tokens -= this.#store.lengths[document];
-    for (const term of waiting.terms) {
-      this.#documentFrequency[term]--;
-      const posting = this.#postings.get(term)!;
-      posting.delete(document);
-      if (posting.size === 0) this.#postings.delete(term);
+    for (const [term, count] of this.#termsOf(document)) {
+      const posting = (this.#postings[term] ??= { documents: [], counts: [] });
+      this.#frequency[term] = (this.#frequency[term] ?? 0) + 1;
+      posting.documents.push(document);
+      posting.counts.push(count);
+      // So that those that have left never take more room than those that wait.
+      if (posting.documents.length > 2 * this.#frequency[term] + 8) this.#tidy(posting);
     }
   }
 
+  remove(document: number): void {
+    this.#waiting.delete(document);
+    this.#arrival[document] = 0;
+    this.#tokens -= this.#store.lengths[document];
+    for (const term of this.#termsOf(document).keys()) this.#frequency[term]--;
+  }
+
   longestWaiting(): number {
-    const [first] = this.#waiting.keys();
+    const [first] = this.#waiting;
     return first;
   }
 
-  /** The waiting document that BM25 ranks first for the document that left last; undefined if none shares a term with it. */
+  /** The waiting document that BM25 ranks first for a document that has left; undefined if none shares a token with it. */
   bestFor(query: number, queryTerms: number): number | undefined {
-    if (this.#left?.document !== query) throw new Error(`document ${query} is not the one that left last`);
-    const frequency = this.#documentFrequency;
-    const rarest = this.#left.waiting.terms
+    const frequency = this.#frequency;
+    const rarest = [...this.#termsOf(query).keys()]
       .filter((term) => frequency[term] > 0)
       .sort((a, b) => frequency[a] - frequency[b] || a - b)
       .slice(0, queryTerms);
     const meanLength = this.#tokens / Math.max(1, this.size);
-    const scores = new Map<number, number>();
+    const touched: number[] = [];
     for (const term of rarest) {
       const idf = Math.log(1 + (this.size - frequency[term] + 0.5) / (frequency[term] + 0.5));
-      for (const [document, count] of this.#postings.get(term)!) {
+      const posting = this.#postings[term]!;
+      this.#tidy(posting);
+      posting.documents.forEach((document, i) => {
         const norm = K1 * (1 - B + (B * this.#store.lengths[document]) / meanLength);
-        scores.set(document, (scores.get(document) ?? 0) + (idf * count * (K1 + 1)) / (count + norm));
-      }
+        if (this.#scores[document] === 0) touched.push(document);
+        this.#scores[document] += (idf * posting.counts[i] * (K1 + 1)) / (posting.counts[i] + norm);
+      });
     }
-    let best: number | undefined;
-    let highest = -Infinity;
-    for (const document of this.#waiting.keys()) {
-      const score = scores.get(document);
-      if (score !== undefined && score > highest) [best, highest] = [document, score];
-    }
+    const [scores, arrival] = [this.#scores, this.#arrival];
+    const isBefore = (a: number, b: number): boolean =>
+      scores[a] > scores[b] || (scores[a] === scores[b] && arrival[a] < arrival[b]);
+    const best = touched.reduce<number | undefined>(
+      (first, document) => (first === undefined || isBefore(document, first) ? document : first),
+      undefined,
+    );
+    for (const document of touched) scores[document] = 0;
     return best;
+  }
+
+  #termsOf(document: number): Map<number, number> {
+    const counts = new Map<number, number>();
+    for (const token of this.#store.tokensOf(document)) counts.set(token, (counts.get(token) ?? 0) + 1);
+    return counts;
+  }
+
+  /** Takes out those that have left. */
+  #tidy(posting: Posting): void {
+    const stays = (document: number): boolean => this.#arrival[document] > 0;
+    posting.counts = posting.counts.filter((_, i) => stays(posting.documents[i]));
+    posting.documents = posting.documents.filter(stays);
   }
 }

@@ -1,0 +1,1 @@
+export { loadBatches, type LoadOptions } from "./load-batches";

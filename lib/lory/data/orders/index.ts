@@ -1,0 +1,7 @@
+export { batchingConfig, BATCHING_ORDERS, SEARCHES } from "./batching-config";
+export type { BatchingConfig, BatchingInput, BatchingOrder, EmbeddingConfig, Search } from "./batching-config";
+export { documentOrder, type OrderOptions, type OrderProgress } from "./document-order";
+export { type DocumentOrder, orderOfEpoch } from "./epoch-order";
+export { instanceStatistics, type InstanceStatistics } from "./instance-statistics";
+export { corpusEmbeddings, nearestDocuments, openEmbedder } from "./nearest-documents";
+export { readNeighbours } from "./order-files";
