@@ -2,6 +2,7 @@
 import { requireInteger } from "./batches";
 import type { Corpus } from "./corpus";
 import { CorpusError } from "./corpus-error";
+import type { SplitName } from "./manifest";
 import { packDocuments } from "./packing";
 import { permutation } from "./permutation";
 
@@ -9,7 +10,12 @@ export interface HeldOutOptions {
   contextLength: number;
   /** At most as many windows; fewer when the domain's held-out text ends before. */
   maxWindows: number;
+  /** What text: that for testing by default, or that for validation, which a corpus need not have. */
+  split?: HeldOutSplit;
 }
+
+/** Parts of a corpus that are not trained on. */
+export type HeldOutSplit = Exclude<SplitName, "train">;
 
 export interface HeldOutWindows {
   /** S rows of L + 1 token ids: the first L are inputs, the last L their targets. */
@@ -28,19 +34,19 @@ export const HELD_OUT_ORDER = 0;
  * @throws CorpusError for an unknown domain and one without a single window; RangeError for a bad option
  */
 export function heldOutWindows(corpus: Corpus, domain: string, options: HeldOutOptions): HeldOutWindows {
-  const { contextLength, maxWindows } = options;
+  const { contextLength, maxWindows, split = "heldOut" } = options;
   requireInteger("contextLength", contextLength, 1);
   requireInteger("maxWindows", maxWindows, 1);
   const index = domainIndex(corpus, domain);
-  const { heldOut, endOfDocument } = corpus;
-  const order = permutation(heldOut.documents, HELD_OUT_ORDER).filter(
-    (document) => heldOut.domains[document] === index,
+  const { [split]: documents, endOfDocument } = corpus;
+  const order = permutation(documents.documents, HELD_OUT_ORDER).filter(
+    (document) => documents.domains[document] === index,
   );
-  const stream = packDocuments(heldOut, order, endOfDocument);
+  const stream = packDocuments(documents, order, endOfDocument);
   const windows = Math.min(maxWindows, Math.floor((stream.length - 1) / contextLength));
   if (windows < 1) {
     throw new CorpusError(
-      `domain ${domain} of corpus ${corpus.name} has ${stream.length} held-out tokens, a window needs ` +
+      `domain ${domain} of corpus ${corpus.name} has ${stream.length} ${split === "heldOut" ? "held-out" : split} tokens, a window needs ` +
         `${contextLength + 1}: take a shorter context`,
     );
   }

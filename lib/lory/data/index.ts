@@ -2,7 +2,7 @@ export { openCorpus, knownCorpora, type Corpus, type DomainCounts } from "./corp
 export { ensureCorpus, type EnsureOptions } from "./ensure";
 export { trainBatches, type TrainBatch, type TrainBatchOptions } from "./batches";
 export { documentWindows, type DocumentWindowOptions } from "./document-windows";
-export { heldOutWindows, type HeldOutOptions, type HeldOutWindows } from "./held-out";
+export { heldOutWindows, type HeldOutOptions, type HeldOutSplit, type HeldOutWindows } from "./held-out";
 export { documentTexts, type DocumentText } from "./document-texts";
 export { loadTokenizer, TOKENIZERS, type Tokenizer } from "./tokenizer";
 export { CorpusError } from "./corpus-error";

@@ -10,6 +10,12 @@ export interface KeptCheckpoints {
   readonly best: boolean;
 }
 
+/** What an evaluation found: the lower the loss, the better the model after that step. */
+export interface EvaluatedStep {
+  readonly step: number;
+  readonly lossNats: number;
+}
+
 const FOLDER = /^step-(\d{8,})$/;
 export const UNFINISHED_PREFIX = "writing-";
 const DAMAGED_PREFIX = "damaged-";
@@ -49,9 +55,22 @@ export async function setAsideDamaged(folder: string): Promise<void> {
   await fs.rename(folder, path.join(path.dirname(folder), `${DAMAGED_PREFIX}${path.basename(folder)}-${Date.now()}`));
 }
 
-/** Removes the checkpoints that are not kept. `bestStep` is the one with the lowest held-out loss, if any is known. */
-export async function removeOldCheckpoints(root: string, keep: KeptCheckpoints, bestStep?: number): Promise<void> {
-  const kept = (await checkpointSteps(root)).filter((step, i) => i < keep.last || (keep.best && step === bestStep));
+/** Of the steps that have a checkpoint, that of the lowest loss which an evaluation found, the first of several; undefined if none was evaluated. */
+export function bestCheckpoint(steps: readonly number[], evaluations: readonly EvaluatedStep[]): number | undefined {
+  const saved = evaluations.filter(({ step }) => steps.includes(step));
+  if (saved.length === 0) return undefined;
+  return saved.reduce((best, each) => (each.lossNats < best.lossNats ? each : best)).step;
+}
+
+/** Removes the checkpoints that are not kept. */
+export async function removeOldCheckpoints(
+  root: string,
+  keep: KeptCheckpoints,
+  evaluations: readonly EvaluatedStep[] = [],
+): Promise<void> {
+  const steps = await checkpointSteps(root);
+  const best = keep.best ? bestCheckpoint(steps, evaluations) : undefined;
+  const kept = steps.filter((step, i) => i < keep.last || step === best);
   const names = new Set(kept.map(checkpointName));
   const isOld = (name: string): boolean => FOLDER.test(name) && !names.has(name);
   for (const name of (await foldersIn(root)).filter(isOld)) {

@@ -1,7 +1,7 @@
 import { messageOf } from "../data/corpus-error";
 import type { TensorSpec } from "../models/safetensors";
 import { takeSnapshot, writeCheckpoint, type Snapshot } from "./checkpoint";
-import { removeOldCheckpoints, type KeptCheckpoints } from "./checkpoint-folders";
+import { removeOldCheckpoints, type EvaluatedStep, type KeptCheckpoints } from "./checkpoint-folders";
 import type { TrainState } from "./train-step";
 
 export interface CheckpointWriterOptions {
@@ -11,8 +11,8 @@ export interface CheckpointWriterOptions {
   readonly specs: () => readonly TensorSpec[];
   readonly tokensPerStep: number;
   readonly keep: KeptCheckpoints;
-  /** The step with the lowest held-out loss so far. */
-  readonly bestStep: () => number | undefined;
+  /** What the run's evaluations found so far. */
+  readonly evaluations: readonly EvaluatedStep[];
   /** Brings to the disk what was recorded up to the checkpoint: one that knew more steps than the records could not be gone on from. */
   readonly flushRecords: () => Promise<void>;
 }
@@ -27,17 +27,25 @@ export class CheckpointWriter {
   #last: Promise<void> = Promise.resolve();
   #underWay = 0;
   #savedStep: number;
+  /** The last one begun: a step is evaluated, and saved on schedule, before the next one begins. */
+  #begunStep: number;
   #failures = 0;
 
   /** @param savedStep of the checkpoint that training goes on from; 0 for none */
   constructor(options: CheckpointWriterOptions, savedStep: number) {
     this.#options = options;
     this.#savedStep = savedStep;
+    this.#begunStep = savedStep;
   }
 
   /** Whether files are being written. */
   get isBusy(): boolean {
     return this.#underWay > 0;
+  }
+
+  /** Whether the checkpoint of the best model stays. */
+  get keepsBest(): boolean {
+    return this.#options.keep.best;
   }
 
   /** How many checkpoints in a row could not be written. */
@@ -50,6 +58,8 @@ export class CheckpointWriter {
    * console says so: the checkpoints before are still there, and another one is tried when it is due.
    */
   async begin(state: TrainState, step: number): Promise<void> {
+    if (step === this.#begunStep) return;
+    this.#begunStep = step;
     const snapshot = await takeSnapshot(this.#options.specs(), state);
     this.#underWay++;
     this.#last = this.#last.then(async () => {
@@ -79,7 +89,7 @@ export class CheckpointWriter {
   }
 
   async #write(snapshot: Snapshot, step: number): Promise<void> {
-    const { root, tokensPerStep, keep, bestStep, flushRecords } = this.#options;
+    const { root, tokensPerStep, keep, evaluations, flushRecords } = this.#options;
     try {
       await flushRecords();
       await writeCheckpoint(root, snapshot, { step, tokens: step * tokensPerStep });
@@ -89,7 +99,7 @@ export class CheckpointWriter {
     }
     this.#failures = 0;
     this.#savedStep = step;
-    await removeOldCheckpoints(root, keep, bestStep());
+    await removeOldCheckpoints(root, keep, evaluations);
   }
 
   #savedText(): string {

@@ -73,7 +73,8 @@ describe("a checkpoint", () => {
   ])("stays as %j asks where step %j is the best", async (keep, best, kept) => {
     for (const step of [3, 9, 10, 12]) await save(1, step);
     await fs.mkdir(path.join(root, "damaged-step-00000002-1"));
-    await removeOldCheckpoints(root, keep, best);
+    const evaluations = [2, 3, 9, 10].map((step) => ({ step, lossNats: step === best || step === 2 ? 1 : 2 }));
+    await removeOldCheckpoints(root, keep, best === undefined ? [] : evaluations);
     const names = await fs.readdir(root);
     expect(names.map((name) => Number(/^step-(\d+)$/.exec(name)?.[1])).sort((a, b) => a - b)).toEqual(kept);
   });

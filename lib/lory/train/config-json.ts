@@ -1,5 +1,5 @@
 import { CONFIG_KEYS } from "../models/config-keys";
-import type { DenseWarmupConfig, OptimizerConfig, RunConfig, RunConfigInput } from "./run-config";
+import type { DenseWarmupConfig, EvaluationConfig, OptimizerConfig, RunConfig, RunConfigInput } from "./run-config";
 
 /** As in Hugging Face's TrainingArguments where it has the quantity. */
 export const OPTIMIZER_KEYS = {
@@ -20,6 +20,11 @@ const WARMUP_KEYS = {
   reinitializedShare: "reinitialized_share",
 } as const satisfies Record<keyof DenseWarmupConfig, string>;
 
+const EVALUATION_KEYS = {
+  everyTokens: "every_tokens",
+  windows: "windows",
+} as const satisfies Record<keyof EvaluationConfig, string>;
+
 export const RUN_KEYS = {
   name: "name",
   model: "model",
@@ -30,8 +35,10 @@ export const RUN_KEYS = {
   trainTokens: "train_tokens",
   precision: "precision",
   merges: "merges",
+  deterministic: "full_determinism",
   optimizer: "optimizer",
   denseWarmup: "dense_warmup",
+  evaluation: "evaluation",
   emaDecay: "ema_decay",
 } as const satisfies Record<keyof RunConfig, string>;
 
@@ -40,6 +47,7 @@ const PART_KEYS = {
   model: CONFIG_KEYS,
   optimizer: OPTIMIZER_KEYS,
   denseWarmup: WARMUP_KEYS,
+  evaluation: EVALUATION_KEYS,
 } as const satisfies Partial<Record<keyof RunConfig, Readonly<Record<string, string>>>>;
 
 /** A run's configuration as its `config.json`: complete, and the same text for the same configuration. */
@@ -48,6 +56,7 @@ export function configJson(config: RunConfig): string {
     model: renamed(config.model, PART_KEYS.model),
     optimizer: renamed(config.optimizer, PART_KEYS.optimizer),
     denseWarmup: config.denseWarmup && renamed(config.denseWarmup, PART_KEYS.denseWarmup),
+    evaluation: config.evaluation && renamed(config.evaluation, PART_KEYS.evaluation),
   });
   return `${JSON.stringify(json, null, 2)}\n`;
 }

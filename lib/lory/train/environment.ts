@@ -15,6 +15,8 @@ export interface Environment {
   readonly startStep: number;
   readonly backend: string;
   readonly device: string;
+  /** Whether the steps' program was to give the same bits each time it runs on this device. CPUs' programs do so anyway. */
+  readonly deterministic: boolean;
   readonly platform: string;
   readonly cpu: string;
   readonly cpuCores: number;
@@ -26,8 +28,13 @@ export interface Environment {
   readonly command: readonly string[];
 }
 
-/** Describes this process, for the record of a run. */
-export async function describeEnvironment(startStep: number): Promise<Environment> {
+/**
+ * Describes this process, for the record of a run.
+ *
+ * @param startStep steps trained before
+ * @param deterministic whether the run asks for programs that give the same bits each time
+ */
+export async function describeEnvironment(startStep: number, deterministic: boolean): Promise<Environment> {
   const cpus = os.cpus();
   const cpu = cpus[0]?.model.trim() ?? "unknown";
   const { device = cpu, plugin } = pjrtDevice();
@@ -36,6 +43,7 @@ export async function describeEnvironment(startStep: number): Promise<Environmen
     startStep,
     backend: tf.getBackend(),
     device,
+    deterministic: deterministic || isDeterministicByDefault(),
     platform: `${os.platform()} ${os.release()} ${os.arch()}`,
     cpu,
     cpuCores: cpus.length,
@@ -62,6 +70,12 @@ function pjrtDevice(): { device?: string; plugin?: Record<string, string> } {
     device: backend.device.kind === "cpu" ? undefined : devices[0].kind,
     plugin: { [`pjrt ${platformName}`]: platformVersion },
   };
+}
+
+/** Whether the process asks it of all programs. */
+function isDeterministicByDefault(): boolean {
+  const backend = tf.backend();
+  return backend instanceof XlaBackend && backend.device.deterministic;
 }
 
 /** The version of TensorFlow, where that computes. */

@@ -1,4 +1,5 @@
 import fs from "node:fs/promises";
+import { messageOf } from "../data/corpus-error";
 import { fileSystemError, isMissing } from "./durable-file";
 
 /**
@@ -101,5 +102,14 @@ export class RowLog<Row> {
       throw fileSystemError(`records could not be written to ${this.#file}`, error);
     }
     this.#sizeBytes += Buffer.byteLength(text);
+  }
+}
+
+/** Appends a row. One that cannot be written stays in memory and is written with a later one; the console says so. */
+export async function appended<Row>(log: RowLog<Row>, row: Row): Promise<void> {
+  try {
+    await log.append(row);
+  } catch (error) {
+    console.warn(`${messageOf(error)}. Training goes on; they are kept in memory meanwhile`);
   }
 }

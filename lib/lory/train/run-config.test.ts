@@ -32,6 +32,8 @@ describe("a run's configuration", () => {
       accumulation: 1,
       trainTokens: 1000,
       denseWarmup: null,
+      deterministic: false,
+      evaluation: null,
       emaDecay: 0,
     });
     expect(model.dModel).toBe(128);

@@ -36,6 +36,14 @@ export interface DenseWarmupConfig {
   readonly reinitializedShare: number;
 }
 
+/** When a model is evaluated while it is trained, and on how much. */
+export interface EvaluationConfig {
+  /** After the first step with which so many more tokens have been trained on, and after the last. */
+  readonly everyTokens: number;
+  /** Windows of each domain at most. */
+  readonly windows: number;
+}
+
 /** What becomes of the optimizer's state where a dense warm-up ends. */
 export const WARMUP_OPTIMIZER_STATES = ["fresh", "kept"] as const;
 
@@ -64,9 +72,13 @@ export interface RunConfig {
   readonly precision: (typeof RUN_PRECISIONS)[number];
   /** Whether a step keeps the merged weights of each segment and layer, or merges again in the backward pass: see `MERGE_MEMORY`. */
   readonly merges: MergeMemory;
+  /** Whether GPUs compute the same bits each time, more slowly; CPUs do so anyway. `XLA_DETERMINISTIC=1` asks it of every program. */
+  readonly deterministic: boolean;
   readonly optimizer: OptimizerConfig;
   /** Null, the default, for none: the model with experts is trained from its first step. */
   readonly denseWarmup: DenseWarmupConfig | null;
+  /** Null, the default, for none: the model is not evaluated while it is trained. */
+  readonly evaluation: EvaluationConfig | null;
   /** Decay of the running mean of the weights that is kept beside them, see `Run.params`; 0, the default, keeps none. */
   readonly emaDecay: number;
 }
@@ -76,9 +88,12 @@ export const RUN_PRECISIONS = ["f32", "bf16"] as const;
 
 /** What a caller has to say; the rest has defaults. */
 export type RunConfigInput = Pick<RunConfig, "name" | "batchSize" | "trainTokens"> &
-  Partial<Pick<RunConfig, "corpus" | "seed" | "accumulation" | "precision" | "merges" | "emaDecay">> & {
+  Partial<
+    Pick<RunConfig, "corpus" | "seed" | "accumulation" | "precision" | "merges" | "deterministic" | "emaDecay">
+  > & {
     readonly model: ModelConfigInput;
     readonly denseWarmup?: Partial<DenseWarmupConfig> | null;
+    readonly evaluation?: (Pick<EvaluationConfig, "everyTokens"> & Partial<EvaluationConfig>) | null;
     readonly optimizer: Pick<OptimizerConfig, "learningRate"> & Partial<OptimizerConfig>;
   };
 
@@ -119,8 +134,10 @@ const RUN_RULES: Rules<RunConfig> = {
     expected: `one of ${MERGE_MEMORY.join(", ")}`,
     holds: (value) => MERGE_MEMORY.some((each) => each === value),
   },
+  deterministic: { expected: "true or false", holds: (value) => typeof value === "boolean" },
   optimizer: record,
   denseWarmup: { expected: "an object or null", holds: (value) => value === null || isRecord(value) },
+  evaluation: { expected: "an object or null", holds: (value) => value === null || isRecord(value) },
   emaDecay: beta,
 };
 
@@ -144,6 +161,10 @@ const WARMUP_RULES: Rules<DenseWarmupConfig> = {
   noise: number("a number of at least 0", (value) => value >= 0),
   reinitializedShare: fraction,
 };
+
+const EVALUATION_RULES: Rules<EvaluationConfig> = { everyTokens: count, windows: count };
+
+const EVALUATION_DEFAULTS = { windows: 16 } as const satisfies Omit<EvaluationConfig, "everyTokens">;
 
 /** The paper's warm-up (section 4.1), and the readings of what it leaves open: experts are copies, the optimizer begins anew. */
 const WARMUP_DEFAULTS = {
@@ -175,18 +196,22 @@ export function runConfig(input: RunConfigInput): RunConfig {
     seed: 0,
     precision: "f32" as const,
     merges: "keep" as const,
+    deterministic: false,
     accumulation: 1,
     denseWarmup: null,
+    evaluation: null,
     emaDecay: 0,
     ...defined(input),
   };
-  const { model, optimizer, denseWarmup, ...rest } = checked("a run's configuration", given, RUN_RULES);
+  const { model, optimizer, denseWarmup, evaluation, ...rest } = checked("a run's configuration", given, RUN_RULES);
   const config: RunConfig = {
     ...rest,
     model: modelConfig(model),
     optimizer: checked("a run's optimizer", { ...OPTIMIZER_DEFAULTS, ...defined(optimizer) }, OPTIMIZER_RULES),
     denseWarmup:
       denseWarmup && checked("a dense warm-up", { ...WARMUP_DEFAULTS, ...defined(denseWarmup) }, WARMUP_RULES),
+    evaluation:
+      evaluation && checked("an evaluation", { ...EVALUATION_DEFAULTS, ...defined(evaluation) }, EVALUATION_RULES),
   };
   if (totalSteps(config) < 1) {
     throw new RangeError(

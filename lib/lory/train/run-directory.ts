@@ -41,6 +41,7 @@ export interface RunFiles {
   readonly config: string;
   readonly environment: string;
   readonly metrics: string;
+  readonly evaluations: string;
   readonly checkpoints: string;
   readonly summary: string;
   readonly lock: string;
@@ -51,6 +52,7 @@ export function runFiles(dir: string): RunFiles {
     config: path.join(dir, "config.json"),
     environment: path.join(dir, "env.json"),
     metrics: path.join(dir, "metrics.jsonl"),
+    evaluations: path.join(dir, "evaluations.jsonl"),
     checkpoints: path.join(dir, "checkpoints"),
     summary: path.join(dir, "summary.json"),
     lock: path.join(dir, "run.lock"),

@@ -1,20 +1,28 @@
 import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { openCorpus, trainBatches, type Corpus } from "../data";
-import { messageOf } from "../data/corpus-error";
 import { resultsFolder } from "../data/project-folder";
 import { refuseUnknownKeys, type Params } from "../models";
 import { loadModel } from "./checkpoint";
-import { checkpointStep, latestCheckpoint, type KeptCheckpoints } from "./checkpoint-folders";
+import {
+  bestCheckpoint,
+  checkpointName,
+  checkpointStep,
+  checkpointSteps,
+  type KeptCheckpoints,
+} from "./checkpoint-folders";
 import { codeHash } from "./code-hash";
 import { phaseAfter } from "./dense-warmup";
+import { Evaluator, readEvaluations, type EvaluationMetrics } from "./evaluation";
 import type { StepMetrics } from "./metrics";
 import { readMetrics } from "./metrics-log";
 import { parameterSpecs, paramsOf } from "./model-objective";
+import { appended } from "./row-log";
 import { runConfig, tokensPerStep, totalSteps, type RunConfig, type RunConfigInput } from "./run-config";
 import { finishedSummary, runFiles, runId, writeSummary } from "./run-directory";
 import type { RunFiles, RunIdentity, RunSummary } from "./run-directory";
-import { blockedMetrics, closeSession, openSession, type CheckpointDemands, type Session } from "./session";
+import { scheduledEvaluation } from "./scheduled-evaluation";
+import { blockedRecords, closeSession, openSession, type CheckpointDemands, type Session } from "./session";
 import type { TrainingSurroundings } from "./training";
 
 export interface OpenRunOptions {
@@ -29,6 +37,19 @@ export interface OpenRunOptions {
    * is trained again. With `false` the records do.
    */
   readonly weights?: boolean;
+}
+
+/** Which of a run's checkpoints: the newest, the one of the lowest loss that its evaluations found, or that of a step. */
+export type CheckpointChoice = "last" | "best" | number;
+
+export interface ParamsOptions {
+  /** The last one by default. */
+  readonly at?: CheckpointChoice;
+  /**
+   * The running mean of the parameters instead: with a decay d each step's weights count d times as much as those of the step after it,
+   * from the first step on, or from the copy on which ended a dense warm-up.
+   */
+  readonly ema?: boolean;
 }
 
 export type RunStatus = "new" | "partial" | "done";
@@ -69,6 +90,7 @@ export class Run {
   readonly #checkpointEvery: { readonly steps: number; readonly ms: number };
   readonly #demands: CheckpointDemands;
   #metrics: StepMetrics[] = [];
+  #evaluations: EvaluationMetrics[] = [];
   #summary: RunSummary | undefined;
 
   constructor(identity: RunIdentity, corpus: Corpus, options: OpenRunOptions) {
@@ -94,6 +116,11 @@ export class Run {
     return this.#metrics;
   }
 
+  /** What evaluations found so far, in order; none for a run without a schedule for them. They are not part of the steps' speed. */
+  get evaluations(): readonly EvaluationMetrics[] {
+    return this.#evaluations;
+  }
+
   /** Of a run that is done. */
   get summary(): RunSummary | undefined {
     return this.#summary;
@@ -102,7 +129,9 @@ export class Run {
   /** Reads again what the directory holds, such as the steps that another process has trained since. */
   async refresh(): Promise<void> {
     this.#summary = await finishedSummary(this.#files, this.#demands.needsWeights);
-    this.#metrics = blockedMetrics(this.#files) ?? (await readMetrics(this.#files.metrics));
+    const inMemory = blockedRecords(this.#files);
+    this.#metrics = inMemory?.metrics ?? (await readMetrics(this.#files.metrics));
+    this.#evaluations = inMemory?.evaluations ?? (await readEvaluations(this.#files.evaluations));
   }
 
   /**
@@ -126,38 +155,58 @@ export class Run {
       return;
     }
     this.#metrics = session.metrics;
+    this.#evaluations = session.evaluations;
+    const evaluator = this.config.evaluation && new Evaluator(this.config, this.corpus);
     try {
       yield* [...session.metrics];
-      yield* session.training.advance(this.#surroundings(session), signal);
+      const surroundings = this.#surroundings(session);
+      const evaluation = evaluator && scheduledEvaluation(this.config, evaluator, session);
+      yield* session.training.advance(evaluation ? { ...surroundings, evaluation } : surroundings, signal);
       if (session.training.steps === totalSteps(this.config)) await this.#complete();
     } finally {
+      evaluator?.dispose();
       await closeSession(this.#files, session);
       this.corpus.close();
     }
   }
 
+  /** The steps of which there are checkpoints, the newest first. */
+  async checkpoints(): Promise<number[]> {
+    return checkpointSteps(this.#files.checkpoints);
+  }
+
   /**
-   * The parameters of the last checkpoint; the caller disposes them. Those of a dense model while a dense warm-up lasts.
+   * The parameters of a checkpoint; the caller disposes them. Those of a dense model while a dense warm-up lasts.
    *
-   * @param options.ema the running mean of the parameters instead: with a decay d each step's weights count d times as much as those of the
-   * step after it, from the first step on, or from the copy on which ended a dense warm-up
-   * @throws an error if there is none, if it is damaged, or if the run keeps no running mean
+   * @throws an error if there is no such checkpoint, if it is damaged, or if the run keeps no running mean
    */
-  async params({ ema = false }: { readonly ema?: boolean } = {}): Promise<Params> {
+  async params({ at = "last", ema = false }: ParamsOptions = {}): Promise<Params> {
     if (ema && this.config.emaDecay === 0)
       throw new Error(
         `run ${this.id} keeps no running mean of its weights (emaDecay is 0): set emaDecay, such as 0.999`,
       );
-    const folder = await latestCheckpoint(this.#files.checkpoints);
-    if (folder === undefined) {
+    const folder = await this.#checkpoint(at);
+    const specs = parameterSpecs(phaseAfter(this.config, checkpointStep(folder)).model);
+    return paramsOf(specs, await loadModel(folder, specs, ema));
+  }
+
+  async #checkpoint(at: CheckpointChoice): Promise<string> {
+    const root = this.#files.checkpoints;
+    const steps = await checkpointSteps(root);
+    if (steps.length === 0) {
       throw new Error(
         this.status === "done"
           ? `${this.dir} holds no weights, only what was recorded: delete it and train again to have them`
           : `run ${this.id} has no parameters yet: train it first`,
       );
     }
-    const specs = parameterSpecs(phaseAfter(this.config, checkpointStep(folder)).model);
-    return paramsOf(specs, await loadModel(folder, specs, ema));
+    const step = at === "last" ? steps[0] : at === "best" ? bestCheckpoint(steps, this.#evaluations) : at;
+    if (step === undefined)
+      throw new Error(`run ${this.id} was not evaluated, so that no checkpoint is the best: set evaluation`);
+    if (!steps.includes(step)) {
+      throw new Error(`run ${this.id} has no checkpoint of step ${step}: there are those of ${steps.join(", ")}`);
+    }
+    return path.join(root, checkpointName(step));
   }
 
   #surroundings({ training, writer, log, metrics }: Session): TrainingSurroundings {
@@ -172,7 +221,7 @@ export class Run {
       }),
       record: async (step) => {
         metrics.push(step);
-        await recorded(log.append(step));
+        await appended(log, step);
       },
       save: (state, step) => writer.begin(state, step),
       isSaveDue: (steps, ms) => (steps >= everySteps || ms >= everyMs) && !writer.isBusy,
@@ -194,15 +243,6 @@ export class Run {
       finishedAt: new Date().toISOString(),
     };
     await writeSummary(this.#files, this.#summary);
-  }
-}
-
-/** Waits for a row to be recorded. One that cannot be stays in memory and is written with a later one; the console says so. */
-async function recorded(written: Promise<void>): Promise<void> {
-  try {
-    await written;
-  } catch (error) {
-    console.warn(`${messageOf(error)}. Training goes on; they are kept in memory meanwhile`);
   }
 }
 

@@ -7,6 +7,7 @@ import type { KeptCheckpoints } from "./checkpoint-folders";
 import { CheckpointWriter } from "./checkpoint-writer";
 import { phaseAfter } from "./dense-warmup";
 import { describeEnvironment } from "./environment";
+import { openEvaluationLog, readEvaluations, type EvaluationMetrics } from "./evaluation";
 import type { StepMetrics } from "./metrics";
 import { openMetricsLog, readMetrics } from "./metrics-log";
 import { freshState, parameterSpecs, stateParts } from "./model-objective";
@@ -21,6 +22,10 @@ import { Training } from "./training";
 export interface Session {
   readonly training: Training;
   readonly writer: CheckpointWriter;
+  /** In order. */
+  readonly evaluations: EvaluationMetrics[];
+  /** Of runs that are evaluated. */
+  readonly evaluationLog?: RowLog<EvaluationMetrics>;
   /** Every step recorded: all that the training has seen, but for those in flight. */
   readonly metrics: StepMetrics[];
   readonly log: RowLog<StepMetrics>;
@@ -37,9 +42,9 @@ export interface CheckpointDemands {
 /** By lock file: sessions that could not write their last steps, for lack of space as a rule. They can go on. */
 const blocked = new Map<string, Session>();
 
-/** The steps of a session that could not write them, which are more than its directory has. */
-export function blockedMetrics(files: RunFiles): StepMetrics[] | undefined {
-  return blocked.get(files.lock)?.metrics;
+/** What a session recorded that could not write it, which is more than its directory has. */
+export function blockedRecords(files: RunFiles): Pick<Session, "metrics" | "evaluations"> | undefined {
+  return blocked.get(files.lock);
 }
 
 /**
@@ -85,6 +90,7 @@ export async function closeSession(files: RunFiles, session: Session): Promise<v
   await session.writer.settled();
   session.training.dispose();
   await session.log.close();
+  await session.evaluationLog?.close();
   await session.lock.release();
 }
 
@@ -102,20 +108,25 @@ async function restore(files: RunFiles, identity: RunIdentity, keep: KeptCheckpo
           `delete the run's directory to train it again`,
       );
     }
-    await recordSession(files, identity, await describeEnvironment(step));
+    await recordSession(files, identity, await describeEnvironment(step, config.deterministic));
     const log = await openMetricsLog(files.metrics, metrics);
+    const evaluations = (await readEvaluations(files.evaluations)).filter((each) => each.step <= step);
+    const evaluationLog = config.evaluation && (await openEvaluationLog(files.evaluations, evaluations));
     const writer = new CheckpointWriter(
       {
         root: files.checkpoints,
         specs: () => training.specs,
         tokensPerStep: tokensPerStep(config),
         keep,
-        bestStep: () => undefined,
-        flushRecords: () => log.flush(),
+        evaluations,
+        flushRecords: async () => {
+          await log.flush();
+          await evaluationLog?.flush();
+        },
       },
       step,
     );
-    return { training, writer, metrics, log };
+    return { training, writer, metrics, log, evaluations, ...(evaluationLog ? { evaluationLog } : {}) };
   } catch (error) {
     training.dispose();
     throw error;

@@ -57,17 +57,25 @@ export function initialState(
   return { params, m: zeros(), v: zeros(), ...rest, ...(keepsEma ? { ema: zeros() } : {}) };
 }
 
+/** How a step is computed. */
+export interface StepOptions {
+  /** Of the loss's and the gradients' contractions, f32 by default; all else is f32. */
+  readonly precision?: RunConfig["precision"];
+  /** The parts that a batch passes in, 1 by default: see `batchLossesAndGrads`. */
+  readonly accumulation?: number;
+  /** Whether it is to give the same bits each time; without it as the device does by itself. */
+  readonly deterministic?: boolean;
+}
+
 /**
  * The whole training step as one compiled program: losses, gradients, clipping by the global norm, AdamW, balancing of experts.
- * `runPrecision` is that of the loss's and the gradients' contractions; all else is f32.
- * The batch passes in `accumulation` parts: see `batchLossesAndGrads`. `uniform_YBE` are the numbers by which experts are dropped, for models that drop them.
+ * `uniform_YBE` are the numbers by which experts are dropped, for models that drop them.
  * The state that goes in is consumed: its memory holds the state that comes out.
  */
 export function trainStep(
   objective: Objective,
   optimizer: OptimizerConfig,
-  runPrecision: RunConfig["precision"] = "f32",
-  accumulation = 1,
+  { precision: runPrecision = "f32", accumulation = 1, deterministic = false }: StepOptions = {},
 ) {
   const step = (
     state: TrainState,
@@ -104,5 +112,5 @@ export function trainStep(
       routing: routingMetrics(losses, l1Coefficient),
     };
   };
-  return jit(step, { donate: [0], name: "train step" });
+  return jit(step, { donate: [0], name: "train step", ...(deterministic ? { deterministic } : {}) });
 }

@@ -3,16 +3,33 @@ import { setImmediate as eventLoopTurn } from "node:timers/promises";
 import * as tf from "@tensorflow/tfjs-core";
 import { jit, type Jitted } from "tfjs-backend-xla";
 import type { TrainBatch } from "../data";
+import type { ModelConfig, Params } from "../models";
 import type { TensorSpec } from "../models/safetensors";
 import { stepScalars } from "./adamw";
 import { expertPhase, phaseAfter, stateWithExperts, type TrainingPhase } from "./dense-warmup";
 import { expertDistances, measuresDistance, type ExpertMetrics } from "./expert-metrics";
 import type { RoutingMetrics, StepMetrics } from "./metrics";
-import { dropoutNumbers, modelObjective, parameterSpecs } from "./model-objective";
+import { dropoutNumbers, modelObjective, parameterSpecs, paramsOf } from "./model-objective";
 import { denseWarmupSteps, tokensPerStep, totalSteps, type RunConfig } from "./run-config";
 import { learningRateAt } from "./schedule";
 import { Throughput } from "./throughput";
 import { trainStep, type StepResult, type TrainState } from "./train-step";
+
+/** A model as it is while it is trained. */
+export interface ModelInTraining {
+  readonly model: ModelConfig;
+  readonly params: Params;
+}
+
+/** When and how a model is evaluated while it is trained. */
+export interface ScheduledEvaluation {
+  /** Compiles what is needed for a model of this shape. */
+  readonly prepare: (subject: ModelInTraining) => Promise<void>;
+  /** Whether the model after so many steps is to be evaluated, and has not been. */
+  readonly isDue: (steps: number) => boolean;
+  /** Evaluates and records; the state, of which the subject is a part, may change once the promise resolves. It does so early when the signal is aborted. */
+  readonly run: (subject: ModelInTraining, state: TrainState, steps: number, signal?: AbortSignal) => Promise<void>;
+}
 
 /** What a training reads, and where it leaves what it knows. */
 export interface TrainingSurroundings {
@@ -28,6 +45,7 @@ export interface TrainingSurroundings {
   readonly complete: (state: TrainState, step: number) => Promise<void>;
   /** Saves in a row that failed. */
   readonly failedSaves: () => number;
+  readonly evaluation?: ScheduledEvaluation;
 }
 
 /**
@@ -110,16 +128,26 @@ export class Training {
    */
   async *advance(surroundings: TrainingSurroundings, signal?: AbortSignal): AsyncGenerator<StepMetrics> {
     const throughput = new Throughput();
+    const { evaluation } = surroundings;
     let savedAtMs = performance.now();
     let savedSteps = this.#steps;
     const finish = async (): Promise<StepMetrics> => this.#finish(throughput, surroundings);
     this.#isBlocked = false;
     let failed = false;
     try {
-      while (this.#steps < totalSteps(this.#config) && !signal?.aborted) {
+      await evaluation?.prepare(this.#subject);
+      while (!signal?.aborted) {
+        if (evaluation?.isDue(this.#steps)) {
+          while (this.#inFlight.length > 0) yield await finish();
+          await evaluation.run(this.#subject, this.#state, this.#steps, signal);
+          throughput.resumed(performance.now());
+          continue;
+        }
+        if (this.#steps === totalSteps(this.#config)) break;
         if (this.#phase.name === "dense" && this.#steps === denseWarmupSteps(this.#config)) {
           while (this.#inFlight.length > 0) yield await finish();
           await this.#beginExperts();
+          await evaluation?.prepare(this.#subject);
           throughput.restarted();
         }
         await this.#dispatch(surroundings.batches);
@@ -149,6 +177,11 @@ export class Training {
   dispose(): void {
     tf.dispose({ ...this.#state });
     for (const each of this.#inFlight.splice(0)) tf.dispose(tensorsOf(each));
+  }
+
+  get #subject(): ModelInTraining {
+    const { model, specs } = this.#phase;
+    return { model, params: paramsOf(specs, this.#state.params) };
   }
 
   /** Copies the dense model into the experts. Until the next step the training still counts as that of the dense model: see `phaseAfter`. */
@@ -241,9 +274,9 @@ export class Training {
   }
 }
 
-function underWay(phase: TrainingPhase, { optimizer, precision, merges, accumulation }: RunConfig): PhaseUnderWay {
+function underWay(phase: TrainingPhase, config: RunConfig): PhaseUnderWay {
   const specs = parameterSpecs(phase.model);
-  const step = trainStep(modelObjective(phase.model, specs, merges), optimizer, precision, accumulation);
+  const step = trainStep(modelObjective(phase.model, specs, config.merges), config.optimizer, config);
   const distances = jit((params: readonly tf.Tensor[]) => expertDistances(specs, params), { name: "expert distances" });
   return { ...phase, specs, step, distances, isPrepared: false };
 }

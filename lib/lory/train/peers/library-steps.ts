@@ -25,7 +25,7 @@ export function librarySteps(
   initial: TrainState,
   merges: MergeMemory = "keep",
 ): LibrarySteps {
-  const step = trainStep(modelObjective(spec, spec.parameters, merges), OPTIMIZER, spec.precision);
+  const step = trainStep(modelObjective(spec, spec.parameters, merges), OPTIMIZER, spec);
   let state = initial;
   let done = 0;
   const tokensOf = (batch: Int32Array) => tf.tensor2d(batch, [spec.batchSize, spec.contextLength + 1], "int32");
