@@ -4,3 +4,5 @@ export { lossCurves, type LossCurve, type LossCurvesOptions, type LossPoint } fr
 export { perplexityBars, type ModelPerplexity } from "./perplexity-bars";
 export { bottomMiddleTop, routingHeatmap, type DomainRouting, type RoutingHeatmapOptions } from "./routing-heatmap";
 export { axis, paperLayout, SEQUENTIAL_SCALE, seriesColor, SERIES_COLORS, STYLE } from "./style";
+export { symmetryCurves, type SymmetryCurve } from "./symmetry-curves";
+export { utilizationCurves, type UtilizationCurve } from "./utilization-curves";

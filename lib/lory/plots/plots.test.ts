@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { bottomMiddleTop, dataMixture, figureTitle, lossCurves, perplexityBars, routingHeatmap, seriesColor } from ".";
+import { symmetryCurves, utilizationCurves } from ".";
 import type { Figure, JsonObject } from ".";
 import { centredMean, thinned } from "./smoothing";
 
@@ -140,6 +141,42 @@ describe("dataMixture", () => {
       x: [250, 750],
       text: ["25.0 %, 1,200 documents", "75.0 %, 1,200 documents"],
     });
+  });
+});
+
+describe("utilizationCurves", () => {
+  it("draws the steps with experts, as shares of all pairs, and leaves out models without", () => {
+    const figure = utilizationCurves([
+      { name: "dense", metrics: [{ tokens: 100 }, { tokens: 200 }] },
+      { name: "warmed up", metrics: [{ tokens: 100 }, { tokens: 200, utilization: 0.25 }] },
+    ]);
+    expectPlain(figure);
+    expect(figure.data).toHaveLength(1);
+    // Colours are those of the models' places, as in the other figures of a notebook.
+    expect(figure.data[0]).toMatchObject({ name: "warmed up", x: [200], y: [0.25], line: { color: seriesColor(1) } });
+    expect(figure.layout.xaxis).toMatchObject({ range: [0, 200] });
+  });
+
+  it("can be drawn before there is anything to draw", () => {
+    expectPlain(utilizationCurves([{ name: "a", metrics: [] }]));
+  });
+});
+
+describe("symmetryCurves", () => {
+  it("counts steps from the copy, and draws what a logarithmic axis can hold", () => {
+    const measured = [0, 0.01, 0.1].map((expertDistance, i) => ({
+      step: 4 + i,
+      expertDistance,
+      routerGradNorm: 1 + i,
+    }));
+    const metrics = [{ step: 3 }, ...measured, { step: 7, routerGradNorm: 9 }];
+    const figure = symmetryCurves([{ name: "copy", startStep: 3, metrics }]);
+    expectPlain(figure);
+    expect(figure.data.map(({ x, y, yaxis }) => ({ x, y, yaxis }))).toEqual([
+      { x: [2, 3], y: [0.01, 0.1], yaxis: "y" },
+      { x: [1, 2, 3], y: [1, 2, 3], yaxis: "y2" },
+    ]);
+    expect(figure.layout.yaxis2).toMatchObject({ type: "log" });
   });
 });
 

@@ -1,10 +1,10 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { afterEach, beforeAll, beforeEach, describe, it } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { useTestBackend } from "../testing";
 import { EXACT, expectClose } from "tfjs-backend-xla/testing";
 import { adamW, clipScale, globalNorm, stepScalars, type AdamWTensor } from "./adamw";
 import type { OptimizerConfig } from "./run-config";
-import { learningRateAt } from "./schedule";
+import { trainStep, initialState } from "./train-step";
 
 const optimizer: OptimizerConfig = {
   learningRate: 3e-3,
@@ -27,6 +27,12 @@ function noise(seed: number, length: number): number[] {
   return Array.from({ length }, (_, i) => Math.sin(12.9898 * (i + 1) + 78.233 * (seed + 1)));
 }
 
+/** The schedule in float64, written from its definition: 3 of 10 steps rise to the peak, counted from 1; the last one has a tenth of it. */
+function referenceRate(t: number): number {
+  const peak = 3e-3;
+  return t <= 3 ? (peak * t) / 3 : peak * (0.1 + 0.9 * 0.5 * (1 + Math.cos((Math.PI * (t - 3)) / 7)));
+}
+
 /** Decoupled AdamW in float64, one number at a time, written from the paper's Algorithm 2 and not from the code under test. */
 class ScalarAdamW {
   #m = 0;
@@ -38,7 +44,7 @@ class ScalarAdamW {
   ) {}
 
   step(t: number, clippedGrad: number): void {
-    const rate = learningRateAt(t, STEPS, optimizer);
+    const rate = referenceRate(t);
     this.#m = 0.9 * this.#m + 0.1 * clippedGrad;
     this.#v = 0.95 * this.#v + 0.05 * clippedGrad ** 2;
     const mHat = this.#m / (1 - 0.9 ** t);
@@ -76,6 +82,53 @@ describe("AdamW", () => {
         shapes[i],
       );
       expectClose(param, expected, { rtol: 2e-6, atol: 1e-7 });
+    });
+  });
+
+  it("is what the compiled step does with the gradients of all tensors, clipped as one vector", () => {
+    const shapes = [[3, 5], [4]];
+    const sizes = shapes.map(tf.util.sizeFromShape);
+    // The loss is sum_i s/2 |p_i - t_i|^2, whose gradient is s (p - t). The slopes s are tokens: 1 and 40, clipped by the second only.
+    const targets = sizes.map((size, i) => noise(50 + i, size));
+    const slope = (t: number): number => (t % 2 === 0 ? 40 : 1) / 20;
+    const lossNats = (params: tf.Tensor[], tokens_BM: tf.Tensor2D): tf.Scalar =>
+      tf.mul(
+        tf.div(tf.sum(tokens_BM), 40),
+        tf.addN(params.map((p, i) => tf.sum(tf.square(tf.sub(p, tf.tensor(targets[i], shapes[i])))))),
+      );
+    const step = trainStep(
+      {
+        losses: (params, tokens_BM) => {
+          const loss = lossNats(params, tokens_BM);
+          return { objective: loss, lossNats: loss, auxiliary: {}, loads: [] };
+        },
+        multipliesLoads: false,
+        routerGradNorms: () => undefined,
+        balanced: (params) => params,
+        adapted: (l1Coefficient) => l1Coefficient,
+      },
+      optimizer,
+    );
+    const numbers = shapes.map((shape, i) =>
+      noise(i, sizes[i]).map((value) => new ScalarAdamW(value, shape.length >= 2)),
+    );
+    let state = initialState(shapes.map((shape, i) => tf.tensor(noise(i, sizes[i]), shape)));
+    let clipped = 0;
+    for (let t = 1; t <= STEPS; t++) {
+      const grads = numbers.map((tensor, i) => tensor.map(({ value }, j) => slope(t) * (value - targets[i][j])));
+      const norm = Math.hypot(...grads.flat());
+      clipped += norm > 1 ? 1 : 0;
+      numbers.forEach((tensor, i) => tensor.forEach((each, j) => each.step(t, grads[i][j] / Math.max(1, norm))));
+      const result = step(state, tf.tensor2d([[20 * slope(t)]], [1, 1], "int32"), stepScalars(t, STEPS, optimizer));
+      state = result.state;
+    }
+    expect([clipped > 0, clipped < STEPS]).toEqual([true, true]);
+    state.params.forEach((param, i) => {
+      expectClose(
+        tf.reshape(param, [-1]),
+        numbers[i].map(({ value }) => value),
+        { rtol: 5e-6, atol: 2e-7 },
+      );
     });
   });
 
