@@ -3,5 +3,8 @@ export * from "./metrics";
 export * from "./run";
 export * from "./run-config";
 export * from "./schedule";
+export { configDifferences, type ConfigDifference } from "./config-diff";
+export type { DomainLosses, EvaluationMetrics } from "./evaluation";
+export type { CheckpointChoice, ForkPoint, OpenRunOptions } from "./run-options";
 export { DivergedError } from "./training";
 export type { RunSummary } from "./run-directory";

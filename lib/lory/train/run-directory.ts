@@ -2,16 +2,31 @@ import { createHash } from "node:crypto";
 import fs from "node:fs/promises";
 import path from "node:path";
 import { checkpointSteps } from "./checkpoint-folders";
-import { configJson } from "./config-json";
+import { identityDifferences } from "./config-diff";
+import { configFromJson, configJson } from "./config-json";
 import { isMissing, writeDurably } from "./durable-file";
 import type { Environment } from "./environment";
-import type { RunConfig } from "./run-config";
+import { runConfig, type RunConfig } from "./run-config";
+
+/** The run that a fork began from. */
+export interface Parent {
+  /** Its directory's name. */
+  readonly id: string;
+  /** Over its configuration, corpus and code. */
+  readonly hash: string;
+  /** Of the checkpoint. */
+  readonly step: number;
+  /** Where it lies on this machine. */
+  readonly dir: string;
+}
 
 /** Everything that determines a training's numbers on a given device. */
 export interface RunIdentity {
   readonly config: RunConfig;
   readonly corpusHash: string;
   readonly codeHash: string;
+  /** Of a fork. */
+  readonly parent?: Parent;
 }
 
 /** `summary.json`, written when the budget is used up: its presence says that a run is done. */
@@ -32,6 +47,7 @@ interface EnvironmentRecord {
   readonly hash: string;
   readonly corpusHash: string;
   readonly codeHash: string;
+  readonly parent?: Omit<Parent, "dir">;
   /** One for each time that training was begun or gone on with. */
   readonly sessions: readonly Environment[];
 }
@@ -59,10 +75,11 @@ export function runFiles(dir: string): RunFiles {
   };
 }
 
-/** SHA-256 over the whole configuration, the corpus and the code. */
-export function identityHash({ config, corpusHash, codeHash }: RunIdentity): string {
+/** SHA-256 over the whole configuration, the corpus, the code, and where a fork began. */
+export function identityHash({ config, corpusHash, codeHash, parent }: RunIdentity): string {
+  const origin = parent === undefined ? [] : [parent.hash, parent.step];
   return createHash("sha256")
-    .update(JSON.stringify([configJson(config), corpusHash, codeHash]))
+    .update(JSON.stringify([configJson(config), corpusHash, codeHash, ...origin]))
     .digest("hex");
 }
 
@@ -94,14 +111,33 @@ export async function recordSession(files: RunFiles, identity: RunIdentity, sess
   const hash = identityHash(identity);
   const known = await readJson<EnvironmentRecord>(files.environment);
   if (known && known.hash !== hash) {
-    throw new Error(
-      `${path.dirname(files.environment)} holds another run (hash ${known.hash}, not ${hash}): move it away`,
-    );
+    const dir = path.dirname(files.environment);
+    const reasons = identityDifferences(await readRecord(files), identity, "it");
+    throw new Error(`${dir} holds another run: ${reasons.join("; ") || "a fork of another one"}. Move it away`);
   }
-  const { corpusHash, codeHash } = identity;
-  const record: EnvironmentRecord = { hash, corpusHash, codeHash, sessions: [...(known?.sessions ?? []), session] };
+  const { corpusHash, codeHash, parent } = identity;
+  const record: EnvironmentRecord = {
+    hash,
+    corpusHash,
+    codeHash,
+    ...(parent === undefined ? {} : { parent: { id: parent.id, hash: parent.hash, step: parent.step } }),
+    sessions: [...(known?.sessions ?? []), session],
+  };
   await writeDurably(files.config, configJson(identity.config));
   await writeDurably(files.environment, `${JSON.stringify(record, null, 2)}\n`);
+}
+
+/**
+ * What a run directory says of its run.
+ *
+ * @throws an error if it is no run's
+ */
+export async function readRecord(files: RunFiles): Promise<EnvironmentRecord & { readonly config: RunConfig }> {
+  const [record, config] = [await readJson<EnvironmentRecord>(files.environment), await readJson(files.config)];
+  if (record === undefined || config === undefined) {
+    throw new Error(`${path.dirname(files.config)} holds no run: it lacks config.json or env.json`);
+  }
+  return { ...record, config: runConfig(configFromJson(config)) };
 }
 
 async function readJson<T>(file: string): Promise<T | undefined> {

@@ -1,46 +1,24 @@
 import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { openCorpus, trainBatches, type Corpus } from "../data";
-import { resultsFolder } from "../data/project-folder";
-import { refuseUnknownKeys, type Params } from "../models";
+import type { Params } from "../models";
 import { loadModel } from "./checkpoint";
-import {
-  bestCheckpoint,
-  checkpointName,
-  checkpointStep,
-  checkpointSteps,
-  type KeptCheckpoints,
-} from "./checkpoint-folders";
+import { bestCheckpoint, checkpointName, checkpointStep, checkpointSteps } from "./checkpoint-folders";
 import { codeHash } from "./code-hash";
 import { phaseAfter } from "./dense-warmup";
 import { Evaluator, readEvaluations, type EvaluationMetrics } from "./evaluation";
+import { parentOf, resumedIdentity, runDirectory } from "./fork";
 import type { StepMetrics } from "./metrics";
 import { readMetrics } from "./metrics-log";
 import { parameterSpecs, paramsOf } from "./model-objective";
 import { appended } from "./row-log";
 import { runConfig, tokensPerStep, totalSteps, type RunConfig, type RunConfigInput } from "./run-config";
 import { finishedSummary, runFiles, runId, writeSummary } from "./run-directory";
-import type { RunFiles, RunIdentity, RunSummary } from "./run-directory";
+import type { Parent, RunFiles, RunIdentity, RunSummary } from "./run-directory";
+import { runOptions, type CheckpointChoice, type OpenRunOptions, type RunOptions } from "./run-options";
 import { scheduledEvaluation } from "./scheduled-evaluation";
 import { blockedRecords, closeSession, openSession, type CheckpointDemands, type Session } from "./session";
 import type { TrainingSurroundings } from "./training";
-
-export interface OpenRunOptions {
-  /** Where run directories lie; default: `runs` in the checkout's `results`, or in the folder that LORY_RESULTS names. */
-  readonly runsDir?: string;
-  /** Checkpoints are written this often, and when training stops. Default: every 5 minutes. */
-  readonly checkpointEvery?: { readonly steps?: number; readonly minutes?: number };
-  /** Which checkpoints stay. Default: the last 2, and the best of a run that is evaluated. */
-  readonly keepCheckpoints?: Partial<KeptCheckpoints>;
-  /**
-   * Whether the weights are needed, as they are by default: a run whose records came from elsewhere, without its weights,
-   * is trained again. With `false` the records do.
-   */
-  readonly weights?: boolean;
-}
-
-/** Which of a run's checkpoints: the newest, the one of the lowest loss that its evaluations found, or that of a step. */
-export type CheckpointChoice = "last" | "best" | number;
 
 export interface ParamsOptions {
   /** The last one by default. */
@@ -61,9 +39,7 @@ export type RunStatus = "new" | "partial" | "done";
  * @throws an error that names what is wrong with the configuration, the corpus or the directory
  */
 export async function openRun(input: RunConfigInput, options: OpenRunOptions = {}): Promise<Run> {
-  refuseUnknownKeys("the options of a run", options, ["runsDir", "checkpointEvery", "keepCheckpoints", "weights"]);
-  refuseUnknownKeys("checkpointEvery", options.checkpointEvery ?? {}, ["steps", "minutes"]);
-  checkKept(options.keepCheckpoints ?? {});
+  const { fork, resume, ...rest } = runOptions(options);
   const config = runConfig(input);
   const corpus = await openCorpus(config.corpus);
   if (corpus.vocabSize > config.model.vocabSize) {
@@ -72,8 +48,15 @@ export async function openRun(input: RunConfigInput, options: OpenRunOptions = {
         `set the model's vocabSize to ${corpus.vocabSize}`,
     );
   }
-  const identity = { config, corpusHash: corpus.hash, codeHash: await codeHash() };
-  const run = new Run(identity, corpus, options);
+  const own = { config, corpusHash: corpus.hash, codeHash: await codeHash() };
+  const parent = fork && (await parentOf(runDirectory(fork.run, rest.runsDir), fork.at, config));
+  let dir: string | undefined;
+  let identity: RunIdentity = parent ? { ...own, parent } : own;
+  if (resume !== undefined) {
+    dir = runDirectory(resume, rest.runsDir);
+    identity = await resumedIdentity(dir, own);
+  }
+  const run = new Run(identity, corpus, rest, dir);
   await run.refresh();
   return run;
 }
@@ -87,24 +70,32 @@ export class Run {
   readonly corpus: Corpus;
   readonly #identity: RunIdentity;
   readonly #files: RunFiles;
-  readonly #checkpointEvery: { readonly steps: number; readonly ms: number };
+  readonly #checkpointEvery: RunOptions["checkpointEvery"];
   readonly #demands: CheckpointDemands;
   #metrics: StepMetrics[] = [];
   #evaluations: EvaluationMetrics[] = [];
   #summary: RunSummary | undefined;
 
-  constructor(identity: RunIdentity, corpus: Corpus, options: OpenRunOptions) {
-    const { runsDir = path.join(resultsFolder(), "runs"), checkpointEvery = {}, weights = true } = options;
-    const { last = 2, best = true } = options.keepCheckpoints ?? {};
-    const { steps = Infinity, minutes = 5 } = checkpointEvery;
+  constructor(
+    identity: RunIdentity,
+    corpus: Corpus,
+    options: Omit<RunOptions, "fork" | "resume">,
+    dir = path.join(options.runsDir, runId(identity)),
+  ) {
+    const { checkpointEvery, needsWeights, keep } = options;
     this.config = identity.config;
     this.id = runId(identity);
-    this.dir = path.join(path.resolve(runsDir), this.id);
+    this.dir = dir;
     this.corpus = corpus;
     this.#identity = identity;
     this.#files = runFiles(this.dir);
-    this.#checkpointEvery = { steps, ms: minutes * 60_000 };
-    this.#demands = { needsWeights: weights, keep: { last, best } };
+    this.#checkpointEvery = checkpointEvery;
+    this.#demands = { needsWeights, keep };
+  }
+
+  /** Where a fork began: the run's name and hash, and the step. */
+  get parent(): Pick<Parent, "id" | "hash" | "step"> | undefined {
+    return this.#identity.parent;
   }
 
   get status(): RunStatus {
@@ -244,14 +235,4 @@ export class Run {
     };
     await writeSummary(this.#files, this.#summary);
   }
-}
-
-function checkKept(keep: Partial<KeptCheckpoints>): void {
-  refuseUnknownKeys("keepCheckpoints", keep, ["last", "best"]);
-  const { last = 1, best = true } = keep;
-  if (!Number.isSafeInteger(last) || last < 1) {
-    throw new RangeError(`last is ${String(last)} in keepCheckpoints: expected a whole number of at least 1`);
-  }
-  if (typeof best !== "boolean")
-    throw new TypeError(`best is ${String(best)} in keepCheckpoints: expected true or false`);
 }

@@ -8,6 +8,7 @@ import { CheckpointWriter } from "./checkpoint-writer";
 import { phaseAfter } from "./dense-warmup";
 import { describeEnvironment } from "./environment";
 import { openEvaluationLog, readEvaluations, type EvaluationMetrics } from "./evaluation";
+import { beginFork } from "./fork";
 import type { StepMetrics } from "./metrics";
 import { openMetricsLog, readMetrics } from "./metrics-log";
 import { freshState, parameterSpecs, stateParts } from "./model-objective";
@@ -98,6 +99,7 @@ async function restore(files: RunFiles, identity: RunIdentity, keep: KeptCheckpo
   const { config } = identity;
   await removeUnfinishedCheckpoints(files.checkpoints);
   await fs.rm(files.summary, { force: true }); // of a run whose weights are not here: it is trained again
+  if (identity.parent) await beginFork(files, identity.parent);
   const { state, step } = (await lastState(files, config)) ?? (await firstState(config));
   const training = new Training(config, state, step);
   try {

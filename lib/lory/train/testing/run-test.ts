@@ -1,7 +1,8 @@
 import path from "node:path";
 import { test } from "vitest";
 import { useTestBackend } from "../../testing";
-import { openRun, type OpenRunOptions, type Run } from "../run";
+import { openRun, type Run } from "../run";
+import type { OpenRunOptions } from "../run-options";
 import type { RunConfigInput } from "../run-config";
 import { tinyLaboratory, trainUntil, type TinyLaboratory } from "./tiny-run";
 
