@@ -32,6 +32,7 @@ interface Identified {
   readonly config: RunConfig;
   readonly corpusHash: string;
   readonly codeHash: string;
+  readonly orderHash?: string;
 }
 
 /** Why two trainings are not the same, in words; nothing if nothing tells them apart. The first is that of `where`. */
@@ -40,6 +41,7 @@ export function identityDifferences(one: Identified, other: Identified, where: s
   return [
     ...(differences.length > 0 ? [differencesText(differences, where)] : []),
     ...(one.corpusHash === other.corpusHash ? [] : [`the corpus has other content than it had in ${where}`]),
+    ...(one.orderHash === other.orderHash ? [] : [`the documents stand in another order than in ${where}`]),
     ...(one.codeHash === other.codeHash ? [] : [`the library's code is not that of ${where}`]),
   ];
 }

@@ -1,4 +1,5 @@
 import { CONFIG_KEYS } from "../models/config-keys";
+import type { BatchingConfig, EmbeddingConfig } from "../data";
 import type { DenseWarmupConfig, EvaluationConfig, OptimizerConfig, RunConfig, RunConfigInput } from "./run-config";
 
 /** As in Hugging Face's TrainingArguments where it has the quantity. */
@@ -25,11 +26,37 @@ const EVALUATION_KEYS = {
   windows: "windows",
 } as const satisfies Record<keyof EvaluationConfig, string>;
 
+/** All keys of all members of a union. */
+type KeysOf<T> = T extends unknown ? keyof T : never;
+
+/** Of every order; a configuration has those of its own. */
+const BATCHING_KEYS = {
+  order: "order",
+  embedding: "embedding",
+  neighbours: "neighbours",
+  search: "search",
+  pathLength: "path_length",
+  bufferDocuments: "buffer_documents",
+  queryTerms: "query_terms",
+  file: "file",
+} as const satisfies Record<KeysOf<BatchingConfig>, string>;
+
+/** Of every encoder. */
+const EMBEDDING_KEYS = {
+  encoder: "encoder",
+  dimension: "dimension",
+  model: "model",
+  chunkCharacters: "chunk_characters",
+  chunkTokens: "chunk_tokens",
+  maxChunks: "max_chunks",
+} as const satisfies Record<KeysOf<EmbeddingConfig>, string>;
+
 export const RUN_KEYS = {
   name: "name",
   model: "model",
   corpus: "corpus",
   seed: "seed",
+  batching: "batching",
   batchSize: "batch_size",
   accumulation: "gradient_accumulation_steps",
   trainTokens: "train_tokens",
@@ -46,6 +73,7 @@ export const RUN_KEYS = {
 const PART_KEYS = {
   model: CONFIG_KEYS,
   optimizer: OPTIMIZER_KEYS,
+  batching: BATCHING_KEYS,
   denseWarmup: WARMUP_KEYS,
   evaluation: EVALUATION_KEYS,
 } as const satisfies Partial<Record<keyof RunConfig, Readonly<Record<string, string>>>>;
@@ -54,11 +82,17 @@ const PART_KEYS = {
 export function configJson(config: RunConfig): string {
   const json = renamed(config, RUN_KEYS, {
     model: renamed(config.model, PART_KEYS.model),
+    batching: batchingJson(config.batching),
     optimizer: renamed(config.optimizer, PART_KEYS.optimizer),
     denseWarmup: config.denseWarmup && renamed(config.denseWarmup, PART_KEYS.denseWarmup),
     evaluation: config.evaluation && renamed(config.evaluation, PART_KEYS.evaluation),
   });
   return `${JSON.stringify(json, null, 2)}\n`;
+}
+
+function batchingJson(batching: BatchingConfig): Record<string, unknown> {
+  const embedding = "embedding" in batching ? { embedding: renamed(batching.embedding, EMBEDDING_KEYS) } : {};
+  return renamed<Partial<Record<keyof typeof BATCHING_KEYS, unknown>>>({ ...batching, ...embedding }, BATCHING_KEYS);
 }
 
 /**
@@ -70,8 +104,14 @@ export function configJson(config: RunConfig): string {
 export function configFromJson(json: unknown): RunConfigInput {
   const config = unrenamed("a run's configuration", json, RUN_KEYS);
   for (const [part, keys] of Object.entries(PART_KEYS)) {
-    if (config[part] !== undefined && config[part] !== null)
+    if (config[part] !== undefined && config[part] !== null && typeof config[part] !== "string")
       config[part] = unrenamed(`the ${part} of a run's configuration`, config[part], keys);
+  }
+  const { batching } = config;
+  if (typeof batching === "object" && batching !== null && "embedding" in batching) {
+    const { embedding } = batching;
+    if (typeof embedding === "object")
+      config.batching = { ...batching, embedding: unrenamed("the embedding of a batching", embedding, EMBEDDING_KEYS) };
   }
   return config as unknown as RunConfigInput;
 }

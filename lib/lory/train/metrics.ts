@@ -36,6 +36,10 @@ export interface StepMetrics extends Partial<RoutingMetrics>, Partial<ExpertMetr
   readonly tokensPerSecond: number | null;
   /** At that speed; null as long as it is unknown. */
   readonly secondsLeft: number | null;
+  /** What the step waited for its batch. */
+  readonly dataWaitMs?: number;
+  /** Tokens of the batch by domain of the corpus. */
+  readonly domainTokens?: readonly number[];
   /** How many checkpoints in a row could not be written, up to this step; only where some could not. */
   readonly failedSaves?: number;
 }
@@ -51,6 +55,8 @@ export const METRIC_NAMES = {
   gradNorm: "optim/total grad norm",
   tokensPerSecond: "throughput/device/TPS",
   secondsLeft: "throughput/seconds left",
+  dataWaitMs: "data/wait (ms)",
+  domainTokens: "data/domain tokens",
   failedSaves: "checkpoint/failed saves",
   objective: "train/loss",
   loadBalancing: "train/load balancing loss",
@@ -69,14 +75,16 @@ const ROUTING_METRICS = [
   ...(["activationL1", "l1Coefficient", "activeExperts"] as const),
 ] satisfies (keyof RoutingMetrics)[];
 
-/** Fields with a number for each layer with experts; steps of dense models have none, others not always. */
-const OF_LAYERS: readonly (keyof StepMetrics)[] = [
-  "routerGradNorms",
-  "expertDistances",
-] satisfies (keyof ExpertMetrics)[];
+/** Fields with several numbers: for each layer with experts, which steps of dense models do not have, others not always; and for each domain. */
+const LISTS: readonly (keyof StepMetrics)[] = [
+  ...(["routerGradNorms", "expertDistances"] satisfies (keyof ExpertMetrics)[]),
+  "domainTokens",
+];
+/** Fields that records of earlier versions do not have. */
+const LATER: readonly (keyof StepMetrics)[] = ["dataWaitMs"];
 
 const FIELDS = Object.keys(METRIC_NAMES) as (keyof StepMetrics)[];
-const OPTIONAL: readonly (keyof StepMetrics)[] = ["denseWarmup", "failedSaves", ...ROUTING_METRICS, ...OF_LAYERS];
+const OPTIONAL: readonly (keyof StepMetrics)[] = ["denseWarmup", "failedSaves", ...ROUTING_METRICS, ...LATER, ...LISTS];
 const NULLABLE: readonly (keyof StepMetrics)[] = ["tokensPerSecond", "secondsLeft"];
 
 /** A step's metrics as one line of JSON, with the line's end. */
@@ -90,7 +98,7 @@ export function parseMetricsLine(line: string): StepMetrics {
   const entries = FIELDS.flatMap((field): [string, number | null | number[]][] => {
     const value = values?.[METRIC_NAMES[field]];
     if (value === undefined && OPTIONAL.includes(field)) return [];
-    if (OF_LAYERS.includes(field) && isNumbers(value)) return [[field, value]];
+    if (LISTS.includes(field) && isNumbers(value)) return [[field, value]];
     if (typeof value === "number" || (value === null && NULLABLE.includes(field))) return [[field, value]];
     throw new Error(`"${METRIC_NAMES[field]}" is ${JSON.stringify(value)}`);
   });

@@ -25,6 +25,7 @@ describe("a run's configuration", () => {
     expect(rest).toEqual({
       name: "tiny",
       corpus: "quickstart",
+      batching: { order: "random" },
       seed: 0,
       precision: "f32",
       merges: "keep",

@@ -1,3 +1,4 @@
+import { batchingConfig, type BatchingConfig, type BatchingInput } from "../data";
 import { MERGE_MEMORY, type MergeMemory } from "../moe";
 import { modelConfig, refuseUnknownKeys, type ModelConfig, type ModelConfigInput } from "../models";
 
@@ -56,6 +57,8 @@ export interface RunConfig {
   readonly corpus: string;
   /** Of the initial parameters and of the order of documents. */
   readonly seed: number;
+  /** In which order documents are put together to training sequences; shuffled by the seed by default. See `BatchingConfig`. */
+  readonly batching: BatchingConfig;
   /** Sequences a step. */
   readonly batchSize: number;
   /**
@@ -92,6 +95,7 @@ export type RunConfigInput = Pick<RunConfig, "name" | "batchSize" | "trainTokens
     Pick<RunConfig, "corpus" | "seed" | "accumulation" | "precision" | "merges" | "deterministic" | "emaDecay">
   > & {
     readonly model: ModelConfigInput;
+    readonly batching?: BatchingInput;
     readonly denseWarmup?: Partial<DenseWarmupConfig> | null;
     readonly evaluation?: (Pick<EvaluationConfig, "everyTokens"> & Partial<EvaluationConfig>) | null;
     readonly optimizer: Pick<OptimizerConfig, "learningRate"> & Partial<OptimizerConfig>;
@@ -123,6 +127,10 @@ const RUN_RULES: Rules<RunConfig> = {
     "a whole number from 0 to 2^31 - 1",
     (value) => Number.isInteger(value) && value >= 0 && value < 2 ** 31,
   ),
+  batching: {
+    expected: "the name of an order, or an object with one",
+    holds: (value) => typeof value === "string" || isRecord(value),
+  },
   batchSize: count,
   accumulation: count,
   trainTokens: count,
@@ -194,6 +202,7 @@ export function runConfig(input: RunConfigInput): RunConfig {
   const given = {
     corpus: "quickstart",
     seed: 0,
+    batching: "random" as const,
     precision: "f32" as const,
     merges: "keep" as const,
     deterministic: false,
@@ -203,10 +212,15 @@ export function runConfig(input: RunConfigInput): RunConfig {
     emaDecay: 0,
     ...defined(input),
   };
-  const { model, optimizer, denseWarmup, evaluation, ...rest } = checked("a run's configuration", given, RUN_RULES);
+  const { model, batching, optimizer, denseWarmup, evaluation, ...rest } = checked(
+    "a run's configuration",
+    given,
+    RUN_RULES,
+  );
   const config: RunConfig = {
     ...rest,
     model: modelConfig(model),
+    batching: batchingConfig(batching),
     optimizer: checked("a run's optimizer", { ...OPTIMIZER_DEFAULTS, ...defined(optimizer) }, OPTIMIZER_RULES),
     denseWarmup:
       denseWarmup && checked("a dense warm-up", { ...WARMUP_DEFAULTS, ...defined(denseWarmup) }, WARMUP_RULES),

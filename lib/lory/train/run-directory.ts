@@ -27,6 +27,8 @@ export interface RunIdentity {
   readonly codeHash: string;
   /** Of a fork. */
   readonly parent?: Parent;
+  /** Of the order of documents, where it is fixed: see `DocumentOrder`. */
+  readonly orderHash?: string;
 }
 
 /** `summary.json`, written when the budget is used up: its presence says that a run is done. */
@@ -48,6 +50,7 @@ interface EnvironmentRecord {
   readonly corpusHash: string;
   readonly codeHash: string;
   readonly parent?: Omit<Parent, "dir">;
+  readonly orderHash?: string;
   /** One for each time that training was begun or gone on with. */
   readonly sessions: readonly Environment[];
 }
@@ -75,11 +78,12 @@ export function runFiles(dir: string): RunFiles {
   };
 }
 
-/** SHA-256 over the whole configuration, the corpus, the code, and where a fork began. */
-export function identityHash({ config, corpusHash, codeHash, parent }: RunIdentity): string {
+/** SHA-256 over the whole configuration, the corpus, the code, the order of documents where it is fixed, and where a fork began. */
+export function identityHash({ config, corpusHash, codeHash, orderHash, parent }: RunIdentity): string {
+  const order = orderHash === undefined ? [] : [orderHash];
   const origin = parent === undefined ? [] : [parent.hash, parent.step];
   return createHash("sha256")
-    .update(JSON.stringify([configJson(config), corpusHash, codeHash, ...origin]))
+    .update(JSON.stringify([configJson(config), corpusHash, codeHash, ...order, ...origin]))
     .digest("hex");
 }
 
@@ -115,11 +119,12 @@ export async function recordSession(files: RunFiles, identity: RunIdentity, sess
     const reasons = identityDifferences(await readRecord(files), identity, "it");
     throw new Error(`${dir} holds another run: ${reasons.join("; ") || "a fork of another one"}. Move it away`);
   }
-  const { corpusHash, codeHash, parent } = identity;
+  const { corpusHash, codeHash, orderHash, parent } = identity;
   const record: EnvironmentRecord = {
     hash,
     corpusHash,
     codeHash,
+    ...(orderHash === undefined ? {} : { orderHash }),
     ...(parent === undefined ? {} : { parent: { id: parent.id, hash: parent.hash, step: parent.step } }),
     sessions: [...(known?.sessions ?? []), session],
   };

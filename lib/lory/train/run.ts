@@ -1,6 +1,6 @@
 import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
-import { openCorpus, trainBatches, type Corpus } from "../data";
+import { documentOrder, loadBatches, openCorpus, type Corpus, type DocumentOrder, type TrainBatch } from "../data";
 import type { Params } from "../models";
 import { loadModel } from "./checkpoint";
 import { bestCheckpoint, checkpointName, checkpointStep, checkpointSteps } from "./checkpoint-folders";
@@ -34,7 +34,8 @@ export type RunStatus = "new" | "partial" | "done";
 
 /**
  * Opens the run of a configuration: its directory is named by the hash of the configuration, the corpus and the code,
- * so that the same training is found again and any other is another run. Nothing is written before `train`.
+ * so that the same training is found again and any other is another run. Nothing is written before `train`, but for an order of
+ * documents that takes work and is not kept yet: `documentOrder` makes one beforehand and says how far it is.
  *
  * @throws an error that names what is wrong with the configuration, the corpus or the directory
  */
@@ -48,7 +49,9 @@ export async function openRun(input: RunConfigInput, options: OpenRunOptions = {
         `set the model's vocabSize to ${corpus.vocabSize}`,
     );
   }
-  const own = { config, corpusHash: corpus.hash, codeHash: await codeHash() };
+  const { batching, seed, model } = config;
+  const order = await documentOrder(corpus, batching, { seed, contextLength: model.contextLength });
+  const own = { config, corpusHash: corpus.hash, codeHash: await codeHash(), orderHash: order.hash };
   const parent = fork && (await parentOf(runDirectory(fork.run, rest.runsDir), fork.at, config));
   let dir: string | undefined;
   let identity: RunIdentity = parent ? { ...own, parent } : own;
@@ -56,7 +59,7 @@ export async function openRun(input: RunConfigInput, options: OpenRunOptions = {
     dir = runDirectory(resume, rest.runsDir);
     identity = await resumedIdentity(dir, own);
   }
-  const run = new Run(identity, corpus, rest, dir);
+  const run = new Run(identity, corpus, order, rest, dir);
   await run.refresh();
   return run;
 }
@@ -68,6 +71,8 @@ export class Run {
   readonly id: string;
   readonly dir: string;
   readonly corpus: Corpus;
+  /** In which the training documents are taken. */
+  readonly order: DocumentOrder;
   readonly #identity: RunIdentity;
   readonly #files: RunFiles;
   readonly #checkpointEvery: RunOptions["checkpointEvery"];
@@ -79,6 +84,7 @@ export class Run {
   constructor(
     identity: RunIdentity,
     corpus: Corpus,
+    order: DocumentOrder,
     options: Omit<RunOptions, "fork" | "resume">,
     dir = path.join(options.runsDir, runId(identity)),
   ) {
@@ -87,6 +93,7 @@ export class Run {
     this.id = runId(identity);
     this.dir = dir;
     this.corpus = corpus;
+    this.order = order;
     this.#identity = identity;
     this.#files = runFiles(this.dir);
     this.#checkpointEvery = checkpointEvery;
@@ -147,14 +154,16 @@ export class Run {
     }
     this.#metrics = session.metrics;
     this.#evaluations = session.evaluations;
+    const batches = this.#batches(session.training.steps);
     const evaluator = this.config.evaluation && new Evaluator(this.config, this.corpus);
     try {
       yield* [...session.metrics];
-      const surroundings = this.#surroundings(session);
+      const surroundings = this.#surroundings(session, batches);
       const evaluation = evaluator && scheduledEvaluation(this.config, evaluator, session);
       yield* session.training.advance(evaluation ? { ...surroundings, evaluation } : surroundings, signal);
       if (session.training.steps === totalSteps(this.config)) await this.#complete();
     } finally {
+      await batches.return();
       evaluator?.dispose();
       await closeSession(this.#files, session);
       this.corpus.close();
@@ -200,16 +209,16 @@ export class Run {
     return path.join(root, checkpointName(step));
   }
 
-  #surroundings({ training, writer, log, metrics }: Session): TrainingSurroundings {
+  #batches(startStep: number): AsyncGenerator<TrainBatch, void, undefined> {
     const { batchSize, model, seed } = this.config;
+    const { contextLength } = model;
+    return loadBatches(this.corpus, { batchSize, contextLength, seed, startStep, order: this.order });
+  }
+
+  #surroundings({ writer, log, metrics }: Session, batches: AsyncIterator<TrainBatch, void>): TrainingSurroundings {
     const { steps: everySteps, ms: everyMs } = this.#checkpointEvery;
     return {
-      batches: trainBatches(this.corpus, {
-        batchSize,
-        contextLength: model.contextLength,
-        seed,
-        startStep: training.steps,
-      }),
+      batches,
       record: async (step) => {
         metrics.push(step);
         await appended(log, step);

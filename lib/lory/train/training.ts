@@ -34,7 +34,7 @@ export interface ScheduledEvaluation {
 /** What a training reads, and where it leaves what it knows. */
 export interface TrainingSurroundings {
   /** The batches from the first step on that is still to be trained. */
-  readonly batches: Iterator<TrainBatch, never>;
+  readonly batches: AsyncIterator<TrainBatch, void>;
   /** Called once for each step, in order. */
   readonly record: (metrics: StepMetrics) => Promise<void>;
   /** Called with the state after `step` steps, while the device stands still: the state may change once the promise resolves. */
@@ -58,6 +58,9 @@ const QUEUED_STEP_MS = 1000;
 interface StepInFlight extends Omit<StepResult, "state"> {
   readonly step: number;
   readonly epoch: number;
+  /** Of the batch. */
+  readonly domainTokens: Uint32Array;
+  readonly dataWaitMs: number;
   readonly phase: TrainingPhase["name"];
 }
 
@@ -191,10 +194,14 @@ export class Training {
   }
 
   /** Gives the device its next step. */
-  async #dispatch(batches: Iterator<TrainBatch, never>): Promise<void> {
+  async #dispatch(batches: AsyncIterator<TrainBatch, void>): Promise<void> {
     const { batchSize, optimizer, denseWarmup, emaDecay } = this.#config;
     const { name, model, startStep } = this.#phase;
-    const { tokens_BM: tokens, epoch } = batches.next().value;
+    const askedAtMs = performance.now();
+    const next = await batches.next();
+    const dataWaitMs = performance.now() - askedAtMs;
+    if (next.done) throw new Error("the batches ended before the training");
+    const { tokens_BM: tokens, epoch, domainTokens } = next.value;
     const step = this.#steps + 1;
     const tokens_BM = tf.tensor2d(tokens, [batchSize, model.contextLength + 1], "int32");
     const scalars = stepScalars(step, totalSteps(this.#config), optimizer, {
@@ -214,7 +221,8 @@ export class Training {
       const { state, experts, ...seen } = this.#phase.step(this.#state, tokens_BM, scalars, uniform_YBE);
       this.#state = state;
       this.#steps = step;
-      this.#inFlight.push({ step, epoch, phase: name, ...seen, experts: { ...experts, ...distances } });
+      const of = { step, epoch, domainTokens, dataWaitMs, phase: name };
+      this.#inFlight.push({ ...of, ...seen, experts: { ...experts, ...distances } });
     } finally {
       tf.dispose([tokens_BM, { ...scalars }]);
       uniform_YBE?.dispose();
@@ -245,7 +253,8 @@ export class Training {
     return metrics;
   }
 
-  #metrics({ step, epoch, phase }: StepInFlight, numbers: StepNumbers, speed: number | null): StepMetrics {
+  #metrics(of: StepInFlight, numbers: StepNumbers, speed: number | null): StepMetrics {
+    const { step, epoch, phase, dataWaitMs, domainTokens } = of;
     const { lossNats, gradNorm, routing, experts } = numbers;
     const steps = totalSteps(this.#config);
     return {
@@ -258,6 +267,8 @@ export class Training {
       gradNorm,
       tokensPerSecond: speed && speed * tokensPerStep(this.#config),
       secondsLeft: speed && (steps - step) / speed,
+      dataWaitMs,
+      domainTokens: Array.from(domainTokens),
       ...routing,
       ...experts,
     };

@@ -39,8 +39,17 @@ export type BatchingConfig =
 
 export type BatchingOrder = BatchingConfig["order"];
 
-/** All keys but those that differ from the defaults may be left out; an order alone may be given by its name. */
-export type BatchingInput = BatchingOrder | { readonly order: BatchingOrder; readonly [key: string]: unknown };
+type EmbeddingInputOf<E> = E extends EmbeddingConfig ? Pick<E, "encoder"> & Partial<E> : never;
+/** An encoder's name, or what of its keys differs from the defaults. */
+export type EmbeddingInput = EmbeddingConfig["encoder"] | EmbeddingInputOf<EmbeddingConfig>;
+
+type BatchingInputOf<B> = B extends BatchingConfig
+  ? Pick<B, "order"> &
+      Partial<Omit<B, "order" | "embedding">> &
+      (B extends Neighbourhood ? { embedding?: EmbeddingInput } : unknown)
+  : never;
+/** An order's name, or what of its keys differs from the defaults. */
+export type BatchingInput = BatchingOrder | BatchingInputOf<BatchingConfig>;
 
 /** A key's test, and what it asks for in words. */
 interface Rule {

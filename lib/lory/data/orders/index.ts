@@ -1,5 +1,12 @@
 export { batchingConfig, BATCHING_ORDERS, SEARCHES } from "./batching-config";
-export type { BatchingConfig, BatchingInput, BatchingOrder, EmbeddingConfig, Search } from "./batching-config";
+export type {
+  BatchingConfig,
+  BatchingInput,
+  BatchingOrder,
+  EmbeddingConfig,
+  EmbeddingInput,
+  Search,
+} from "./batching-config";
 export { documentOrder, type OrderOptions, type OrderProgress } from "./document-order";
 export { type DocumentOrder, orderOfEpoch } from "./epoch-order";
 export { instanceStatistics, type InstanceStatistics } from "./instance-statistics";

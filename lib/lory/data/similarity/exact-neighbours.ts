@@ -30,6 +30,7 @@ const HIDDEN = -2;
  * @throws RangeError for a bad option; the signal's reason when aborted
  */
 export async function exactNeighbours(embeddings: Embeddings, options: ExactOptions): Promise<Neighbours> {
+  await tf.ready();
   const { k, queryBlock = 1024, keyBlock = 4096, select = deviceKind() === "cuda" ? "device" : "host" } = options;
   requireInteger("k", k, 1);
   requireInteger("queryBlock", queryBlock, 1);
