@@ -1,6 +1,6 @@
 import fs from "node:fs/promises";
 import path from "node:path";
-import { projectFolder } from "../data/project-folder";
+import { resultsFolder } from "../data/project-folder";
 import { runConfig, type RunConfig, type RunConfigInput, type RunSummary, type StepMetrics } from "../train";
 import { configJson } from "../train/config-json";
 import { isMissing } from "../train/durable-file";
@@ -21,11 +21,11 @@ export interface RecordedRun {
  * undefined if there is none. Of several, the one that was done last. To train and go on with runs there is `openRun`, which takes those of this
  * code and corpus alone.
  *
- * @param options.runsDir where run directories lie, the checkout's `results/runs` by default
+ * @param options.runsDir where run directories lie, `runs` of the folder of results by default
  */
 export async function recordedRun(
   input: RunConfigInput,
-  { runsDir = path.join(projectFolder(), "results", "runs") }: { readonly runsDir?: string } = {},
+  { runsDir = path.join(resultsFolder(), "runs") }: { readonly runsDir?: string } = {},
 ): Promise<RecordedRun | undefined> {
   const config = runConfig(input);
   const wanted = configJson(config);

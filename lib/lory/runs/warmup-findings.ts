@@ -63,7 +63,7 @@ export function symmetryFindings(copy: Arm, others: readonly Arm[]): string {
       const [start] = other.metrics.slice(other.startStep);
       return (
         `**${other.name}** starts its experts at a distance of ${shown(start.expertDistance)} and its routers at a gradient of ` +
-        `${shown(start.routerGradNorm)}; its loss ends ${signed(mean(seedGaps(copy, other)))} than that of ${copy.name}, with ` +
+        `${shown(start.routerGradNorm)}; its loss ends ${signed(mean(seedGaps(copy, other)))} than that of **${copy.name}**, with ` +
         `${percent(finalUtilization(other) ?? 0)} active pairs against ${percent(finalUtilization(copy) ?? 0)}.`
       );
     }),
