@@ -5,7 +5,9 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { buildCorpus, type BuildProgress, inputsHash, upToDateManifest } from "./builder/build";
+import { DEBIAN_LOCK_FILE, type DebianLock, renewedLock } from "./builder/debian";
 import type { CorpusDefinition } from "./builder/definition";
+import { runProgram } from "./builder/packages";
 import { convertLlamaTokenizer, recordFixtures, trainTokenizer } from "./vocabulary/making";
 import { corpusReport, domainTable, withReport } from "./report";
 import { knownCorpora } from "./corpus";
@@ -39,6 +41,18 @@ const COMMANDS: Record<string, Command> = {
       const file = path.join(corpusFolder(corpusName(name)), "README.md");
       writeFileSync(file, withReport(readFileSync(file, "utf8"), builtManifest(name)));
       return Promise.resolve(say(`wrote ${file}`));
+    },
+  },
+  relock: {
+    usage: "relock <corpus>",
+    what: "pin the Debian packages of a corpus in the versions that apt-get offers now (debian.json)",
+    run: async (name) => {
+      const folder = corpusFolder(corpusName(name));
+      const file = path.join(folder, DEBIAN_LOCK_FILE);
+      if (!existsSync(file)) throw new CorpusError(`corpus ${name} has no packages of Debian (${file})`);
+      const names = Object.keys(JSON.parse(readFileSync(file, "utf8")) as DebianLock);
+      writeFileSync(file, `${JSON.stringify(await renewedLock(names, folder, runProgram), null, 2)}\n`);
+      say(`wrote ${file}`);
     },
   },
   "train-tokenizer": {

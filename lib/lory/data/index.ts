@@ -10,6 +10,7 @@ export { permutation, randomBits, shuffle, type RandomBits } from "./permutation
 export type { DocumentStore } from "./documents";
 export type { BySplit, Manifest, SourceRecord, SplitName } from "./manifest";
 export type { BuildProgress } from "./builder/build";
+export type { DebianLock } from "./builder/debian";
 export type { CorpusDefinition, CorpusSource, DomainDefinition } from "./builder/definition";
 export { writeCorpus, type CorpusContent, type TokenDocument, type WriteOptions } from "./builder/write";
 export * from "./similarity";

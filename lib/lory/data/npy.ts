@@ -12,12 +12,18 @@ export type NpyArray = Uint16Array | Uint32Array;
 const DESCRIPTION = { uint16: "<u2", uint32: "<u4" } as const satisfies Record<NpyDtype, string>;
 const ITEM_BYTES = { uint16: 2, uint32: 4 } as const satisfies Record<NpyDtype, number>;
 const MAGIC = Buffer.from("\x93NUMPY", "latin1");
+const LARGEST_UINT16 = 0xffff;
 const ALIGNMENT = 64;
 const LONGEST_HEADER = 4096;
 
 /** The element type of a typed array that `.npy` files here can hold. */
 export function npyDtype(array: NpyArray): NpyDtype {
   return array instanceof Uint16Array ? "uint16" : "uint32";
+}
+
+/** The narrowest elements that hold all ids below `vocabSize`. */
+export function npyDtypeFor(vocabSize: number): NpyDtype {
+  return vocabSize - 1 > LARGEST_UINT16 ? "uint32" : "uint16";
 }
 
 /** The bytes that stand before the data of an array of one axis. */

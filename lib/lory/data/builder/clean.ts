@@ -16,6 +16,17 @@ export function decodeUtf8(bytes: Buffer): string | undefined {
   }
 }
 
+/** UTF-8 or else Latin-1 bytes as text; undefined when they hold a NUL. */
+export function decodeText(bytes: Buffer): string | undefined {
+  if (bytes.includes(0)) return undefined;
+  return decodeUtf8(bytes) ?? bytes.toString("latin1");
+}
+
+/** LaTeX without its comments, and what is left of a documented package when its code's line marks are taken off. */
+export function withoutTexComments(tex: string): string {
+  return tex.replace(/^[ \t]*%.*\n/gm, "").replace(/(?<!\\)%.*$/gm, "");
+}
+
 /** Line ends as \n, no control characters but tab, newline and form feed, no space at line ends, at most two blank lines. */
 export function cleanText(text: string): string {
   return text

@@ -19,7 +19,16 @@ export interface PypiPackage {
   sha256: string;
 }
 
-export type PinnedPackage = NpmPackage | PypiPackage;
+/** A package of Debian, pinned by version, architecture and SHA-256 (hexadecimal). */
+export interface DebianPackage {
+  ecosystem: "debian";
+  package: string;
+  version: string;
+  architecture: string;
+  sha256: string;
+}
+
+export type PinnedPackage = NpmPackage | PypiPackage | DebianPackage;
 
 /** Some files of a package, and how documents are cut from them. */
 export type CorpusSource = PinnedPackage & {
@@ -29,6 +38,8 @@ export type CorpusSource = PinnedPackage & {
   /** Files are taken when their path inside the archive matches `include` and not `exclude`. */
   include: RegExp;
   exclude?: RegExp;
+  /** An archive in the package whose files are taken instead of the package's own. */
+  inside?: RegExp;
   cut: Cut;
 };
 

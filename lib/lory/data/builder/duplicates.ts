@@ -7,15 +7,16 @@ const SHORTEST_PARAGRAPH = 60;
 /** A document is dropped when more than this share of its compared characters was seen before. */
 export const MOST_REPEATED = 1 / 3;
 
-function fingerprint(text: string): string {
-  return createHash("sha1").update(text).digest("base64");
+/** 48 bits, so that millions of them fit in memory and hardly two texts share one. */
+function fingerprint(text: string): number {
+  return createHash("sha1").update(text).digest().readUIntBE(0, 6);
 }
 
 const normalized = (text: string) => text.replace(/\s+/g, " ").trim();
 
 /** Tells for each document of a sequence whether an earlier one had the same words in the same order. */
 export function exactDuplicates(): (text: string) => boolean {
-  const seen = new Set<string>();
+  const seen = new Set<number>();
   return (text) => {
     const key = fingerprint(normalized(text));
     if (seen.has(key)) return true;
@@ -30,7 +31,7 @@ export function exactDuplicates(): (text: string) => boolean {
  * It finds variants of a licence, quoted mail and copied code. The paragraphs of dropped documents are not remembered.
  */
 export function mostlyRepeated(): (text: string) => boolean {
-  const seen = new Set<string>();
+  const seen = new Set<number>();
   return (text) => {
     const paragraphs = text
       .split(/\n[>|*#\s]*\n/)

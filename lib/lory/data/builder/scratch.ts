@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { systemCode } from "../corpus-error";
 
@@ -15,6 +15,34 @@ export function openScratch(parent: string, label: string): string {
       rmSync(path.join(scratch, name), { recursive: true, force: true });
   }
   return mkdtempSync(path.join(scratch, `${label}-${process.pid}-`));
+}
+
+/**
+ * A folder like `openScratch`'s for work that a later process may go on with: one of the same label and key that was left
+ * by a process that no longer runs is taken over, others that were left are removed.
+ */
+export function resumeScratch(parent: string, label: string, key: string): string {
+  const scratch = path.join(parent, ".tmp");
+  mkdirSync(scratch, { recursive: true });
+  let taken: string | undefined;
+  for (const name of readdirSync(scratch)) {
+    const [, other, owner] = new RegExp(`^${label}-([0-9a-f]+)-(\\d+)-`).exec(name) ?? [];
+    if (owner === undefined || isRunning(Number(owner))) continue;
+    const left = path.join(scratch, name);
+    if (other !== key || taken !== undefined) {
+      rmSync(left, { recursive: true, force: true });
+      continue;
+    }
+    const own = path.join(scratch, name.replace(`-${owner}-`, `-${process.pid}-`));
+    try {
+      renameSync(left, own);
+      taken = own;
+    } catch (error) {
+      // Another process took it over meanwhile.
+      if (systemCode(error) !== "ENOENT") throw error;
+    }
+  }
+  return taken ?? mkdtempSync(path.join(scratch, `${label}-${key}-${process.pid}-`));
 }
 
 /** Removes a scratch folder and, when it was the last one, the folder around it. */

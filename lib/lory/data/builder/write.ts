@@ -15,12 +15,12 @@ import {
   type StoredFile,
   type TokenizerRecord,
 } from "../manifest";
+import { npyDtypeFor } from "../npy";
 import { closeScratch, openScratch } from "./scratch";
 import { type FileNames, writeFileNames, writeSplit, type WrittenSplit } from "./write-split";
 
 /** Tokens of a shard that is not the last: 32 MB in uint16. */
 const SHARD_TOKENS = 1 << 24;
-const LARGEST_UINT16 = 0xffff;
 
 export interface TokenDocument {
   /** Index in the corpus's domains. */
@@ -73,7 +73,7 @@ export function writeCorpus(folder: string, content: CorpusContent, options: Wri
       writeFile(path.join(fresh, file), bytes);
       return { file, sizeBytes: bytes.length, sha256: sha256(bytes) };
     };
-    const dtype = content.tokenizer.vocabSize - 1 > LARGEST_UINT16 ? "uint32" : "uint16";
+    const dtype = npyDtypeFor(content.tokenizer.vocabSize);
     const fileNames: FileNames = new Map();
     const write = (split: keyof BySplit<unknown>, documents: Iterable<TokenDocument>) =>
       writeSplit(split, documents, { dtype, shardTokens, fileNames, store });

@@ -20,8 +20,8 @@ const SPACE = "\u2581";
 const SPECIAL_TOKENS = ["<unk>", "<s>", "</s>"];
 
 /** The `tokenizer.json` made from the package's archive. */
-export function llamaTokenizerJson(archive: string): string {
-  const [file] = readArchive(archive, readFileSync(archive), (path) => path === "package/llama-tokenizer.js");
+export async function llamaTokenizerJson(archive: string): Promise<string> {
+  const [file] = await readArchive(archive, readFileSync(archive), (path) => path === "package/llama-tokenizer.js");
   if (file === undefined) throw new CorpusError(`${archive} has no llama-tokenizer.js`);
   return convertLlamaVocabulary(file.content.toString("utf8"));
 }

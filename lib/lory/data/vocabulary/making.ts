@@ -44,7 +44,7 @@ export async function convertLlamaTokenizer(): Promise<string> {
   const scratch = openScratch(path.join(projectFolder(), ".cache"), "tokenizer");
   try {
     const converted = path.join(scratch, TOKENIZER_FILE);
-    writeFileSync(converted, llamaTokenizerJson(archivePath(LLAMA_PACKAGE, packageCache())));
+    writeFileSync(converted, await llamaTokenizerJson(archivePath(LLAMA_PACKAGE, packageCache())));
     return install(converted, tokenizerFile("llama-32k"));
   } finally {
     closeScratch(scratch);

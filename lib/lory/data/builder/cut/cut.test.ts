@@ -1,3 +1,4 @@
+import { deflateSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Cut, cutFile } from ".";
@@ -169,5 +170,52 @@ describe("messageText", () => {
     expect(
       text(["Content-Type: multipart/mixed; boundary=x", "", "--x", "Content-Type: image/png", "", "", "--x--"]),
     ).toBeUndefined();
+  });
+});
+
+describe("formats of books and manuals", () => {
+  it("takes the text of a page: headings, lists, code as it is set; no furniture", () => {
+    const page =
+      '<html><head><title>t</title></head><body><nav>menu</nav><h2>One<a class="headerlink" href="#">\u00b6</a></h2>' +
+      "<p>First &amp;\n second.</p><ul><li>a</li><li>b</li></ul><pre>if x:\n    y &lt; 1</pre><script>no()</script></body></html>";
+    expect(documents(page, "html")).toEqual(["## One\n\nFirst & second.\n\na\nb\n\nif x:\n    y < 1"]);
+  });
+
+  it("takes comments off LaTeX and cuts it at sections", () => {
+    const text = "% draft\n\\section{A}\nText 5\\% % note\n\n\\section{B}\nMore $x^2$ text.\n";
+    expect(documents(text, "tex", { target: 20, max: 32 })).toEqual([
+      "\\section{A}\nText 5\\%",
+      "\\section{B}\nMore $x^2$ text.",
+    ]);
+  });
+
+  it("reads the zlib streams of SWORD modules and R's data", () => {
+    const book = (text: string) => deflateSync(Buffer.from(`<w lemma="x">${text}</w><note>n</note>`));
+    const sword = cutFile(
+      { path: "ot.bzz", content: Buffer.concat([book("In the"), book("beginning")]) },
+      "sword",
+      lengths,
+    );
+    expect(sword).toMatchObject({ documents: ["In the beginning"], isCollection: true });
+    const string = (text: string) => {
+      const header = Buffer.alloc(8);
+      header.writeUInt32BE(0x00040009, 0);
+      header.writeInt32BE(text.length, 4);
+      return Buffer.concat([header, Buffer.from(text)]);
+    };
+    const object = deflateSync(Buffer.concat([Buffer.from("X\n"), string("It is a truth"), string("universally")]));
+    const content = Buffer.concat([Buffer.from([0, 0, 1, 0]), object]);
+    expect(cutFile({ path: "Rdata.rdb", content }, "rdata", lengths)).toMatchObject({
+      documents: ["It is a truth\nuniversally"],
+    });
+  });
+
+  it("cuts dictionaries at entries and leaves the steps out of Metamath's proofs", () => {
+    expect(
+      documents("Cat \\Cat\\, n.\n   An {animal}.\nDog, n.\n   Another.\n", "dictionary", { target: 30, max: 30 }),
+    ).toEqual(["Cat Cat, n.\n  An animal.", "Dog, n.\n  Another."]);
+    expect(documents("$( $t x $)\n$( Why. $)\na1i $p |- ph $=\n  ( wi ax-1 ) ABCDE\n FG $.\n", "metamath")).toEqual([
+      "$( Why. $)\na1i $p |- ph $=\n  ( wi ax-1 ) $.",
+    ]);
   });
 });

@@ -1,9 +1,29 @@
 import type { ArchiveFile } from "../archive";
-import { cleanText, decodeUtf8, isGenerated, playText, withoutFrontMatter, withoutLicenceHeader } from "../clean";
+import {
+  cleanText,
+  decodeText,
+  decodeUtf8,
+  isGenerated,
+  playText,
+  withoutFrontMatter,
+  withoutLicenceHeader,
+  withoutTexComments,
+} from "../clean";
+import { dictionaryText, metamathText, rStrings, swordText } from "./books";
+import { htmlText } from "./html";
 import { messageText } from "./mail";
 import { constitutionText, factbookText, licenceText, SECTION_MARK } from "./records";
 import { wordnetText } from "./wordnet";
-import { CODE_LEVELS, type Levels, MARKDOWN_LEVELS, type PieceLengths, PROSE_LEVELS, splitText } from "./split";
+import {
+  CODE_LEVELS,
+  ENTRY_LEVELS,
+  type Levels,
+  MARKDOWN_LEVELS,
+  TEX_LEVELS,
+  type PieceLengths,
+  PROSE_LEVELS,
+  splitText,
+} from "./split";
 
 /** How documents are cut from a file. */
 export type Cut = keyof typeof RECIPES;
@@ -20,6 +40,8 @@ interface Recipe {
   collection?: boolean;
 }
 
+/** After a Metamath statement that ends a line. */
+const STATEMENTS = /(?<=\$\.\n)(?=\s*\$\{|\s*\$\()/;
 const SECTIONS = new RegExp(`(?=${SECTION_MARK})`);
 
 const fromJson = (read: (json: string) => string | undefined) => (content: Buffer) => {
@@ -36,6 +58,13 @@ const RECIPES = {
   constitution: { read: fromJson(constitutionText), levels: [SECTIONS, ...PROSE_LEVELS] },
   code: { read: decodeUtf8, tidy: withoutLicenceHeader, generated: isGenerated, levels: CODE_LEVELS },
   wordnet: { read: wordnetText, levels: PROSE_LEVELS, collection: true },
+  html: { read: htmlText, levels: MARKDOWN_LEVELS },
+  tex: { read: decodeText, tidy: withoutTexComments, levels: TEX_LEVELS },
+  sword: { read: swordText, levels: PROSE_LEVELS, collection: true },
+  rdata: { read: rStrings, levels: PROSE_LEVELS, collection: true },
+  dictionary: { read: dictionaryText, levels: ENTRY_LEVELS, collection: true },
+  metamath: { read: metamathText, levels: [SECTIONS, STATEMENTS, ...PROSE_LEVELS], collection: true },
+  proofs: { read: decodeText, tidy: withoutLicenceHeader, levels: CODE_LEVELS },
   markdown: { read: decodeUtf8, tidy: withoutFrontMatter, levels: MARKDOWN_LEVELS },
 } satisfies Record<string, Recipe>;
 

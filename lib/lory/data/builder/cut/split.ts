@@ -25,6 +25,16 @@ export const CODE_LEVELS: Levels = [
 /** Markdown: before headings, greater ones first, then between paragraphs. */
 export const MARKDOWN_LEVELS: Levels = [/(?<=\n)(?=#{1,2} )/, /(?<=\n)(?=#{3,6} )/, ...PROSE_LEVELS];
 
+/** LaTeX: before sections, greater ones first, then between paragraphs. */
+export const TEX_LEVELS: Levels = [
+  /(?<=\n)(?=\\(?:part|chapter|section)\b)/,
+  /(?<=\n)(?=\\(?:sub)+section\b|\\begin\{(?:theorem|lemma|definition|example|proof)\})/,
+  ...PROSE_LEVELS,
+];
+
+/** Dictionaries: before entries, which begin at the margin. */
+export const ENTRY_LEVELS: Levels = [/(?<=\n)(?=\S)/, ...PROSE_LEVELS];
+
 /**
  * Cuts a text into pieces of at most `max` units. A text that fits is one piece. Otherwise it is parted at the first
  * level, parts that are still too long at the next, and neighbours are joined up to `target`. Where no level helps the
