@@ -17,6 +17,13 @@ export async function writeDurably(file: string, content: string): Promise<void>
   }
 }
 
+/** Removes what `writeDurably` left in a folder when its process was killed. Nobody may be writing there. */
+export async function removeUnfinishedFiles(folder: string): Promise<void> {
+  for (const name of await fs.readdir(folder)) {
+    if (/\.\d+\.tmp$/.test(name)) await fs.rm(path.join(folder, name));
+  }
+}
+
 /** Writes a file and flushes it to the disk. */
 export async function writeFlushed(file: string, content: string): Promise<void> {
   const handle = await fs.open(file, "w");

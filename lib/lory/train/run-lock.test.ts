@@ -67,3 +67,10 @@ it("that cannot be read is an error that says what to do", async () => {
   await fs.writeFile(file, "{");
   await expect(acquireRunLock(file)).rejects.toThrow(/cannot be read; if no process trains this run, delete it/);
 });
+
+it("leaves nothing of processes that died while they took it", async () => {
+  await fs.writeFile(`${file}.${"0".repeat(8)}`, "{");
+  const lock = await acquireRunLock(file);
+  await lock.release();
+  expect(await fs.readdir(folder)).toEqual([]);
+});

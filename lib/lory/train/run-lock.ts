@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import fs from "node:fs/promises";
 import os from "node:os";
+import path from "node:path";
 import { errorCode, isMissing } from "./durable-file";
 
 /** What the lock's file says about its holder. */
@@ -39,14 +40,14 @@ export async function acquireRunLock(file: string): Promise<RunLock> {
   try {
     for (let attempt = 0; !(await linked(draft, file)); attempt++) {
       const holder = await readHolder(file);
-      if (holder === undefined) continue;
-      if (await isAlive(holder)) throw new Error(heldMessage(file, holder));
-      if (attempt === MAX_ATTEMPTS) throw new Error(`a lock was left by process ${holder.pid}: delete ${file}*`);
-      await removeStale(file, holder);
+      if (holder && (await isAlive(holder))) throw new Error(heldMessage(file, holder));
+      if (attempt === MAX_ATTEMPTS) throw new Error(`the lock ${file} cannot be taken: delete ${file}*`);
+      if (holder) await removeStale(file, holder);
     }
   } finally {
-    await fs.rm(draft);
+    await fs.rm(draft, { force: true });
   }
+  await removeDrafts(file);
   return { release: () => fs.rm(file, { force: true }) };
 }
 
@@ -60,7 +61,15 @@ async function removeStale(file: string, stale: Holder): Promise<void> {
   try {
     if ((await readHolder(claim))?.nonce === stale.nonce) await fs.rm(file);
   } finally {
-    await fs.rm(claim);
+    await fs.rm(claim, { force: true });
+  }
+}
+
+/** Removes what processes left that died while they took the lock. One that is alive finds that the lock is held, with its draft or without. */
+async function removeDrafts(file: string): Promise<void> {
+  const prefix = `${path.basename(file)}.`;
+  for (const name of await fs.readdir(path.dirname(file))) {
+    if (name.startsWith(prefix)) await fs.rm(path.join(path.dirname(file), name), { force: true });
   }
 }
 

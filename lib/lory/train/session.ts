@@ -6,6 +6,7 @@ import { checkpointName, checkpointSteps, removeUnfinishedCheckpoints, setAsideD
 import type { KeptCheckpoints } from "./checkpoint-folders";
 import { CheckpointWriter } from "./checkpoint-writer";
 import { phaseAfter } from "./dense-warmup";
+import { removeUnfinishedFiles } from "./durable-file";
 import { describeEnvironment } from "./environment";
 import { openEvaluationLog, readEvaluations, type EvaluationMetrics } from "./evaluation";
 import { beginFork } from "./fork";
@@ -97,6 +98,7 @@ export async function closeSession(files: RunFiles, session: Session): Promise<v
 
 async function restore(files: RunFiles, identity: RunIdentity, keep: KeptCheckpoints): Promise<Omit<Session, "lock">> {
   const { config } = identity;
+  await removeUnfinishedFiles(path.dirname(files.lock));
   await removeUnfinishedCheckpoints(files.checkpoints);
   await fs.rm(files.summary, { force: true }); // of a run whose weights are not here: it is trained again
   if (identity.parent) await beginFork(files, identity.parent);
