@@ -3,9 +3,21 @@ import { parseArguments } from "./arguments.mjs";
 
 describe("the set-up's arguments", () => {
   it("are all optional", () => {
-    expect(parseArguments([])).toEqual({ cuda: false, tensorflow: [], interop: false, help: false });
-    expect(parseArguments(["--cuda"])).toEqual({ cuda: true, tensorflow: [], interop: false, help: false });
-    expect(parseArguments(["-h"])).toEqual({ cuda: false, tensorflow: [], interop: false, help: true });
+    expect(parseArguments([])).toEqual({ cuda: false, tensorflow: [], embeddings: false, interop: false, help: false });
+    expect(parseArguments(["--cuda"])).toEqual({
+      cuda: true,
+      tensorflow: [],
+      embeddings: false,
+      interop: false,
+      help: false,
+    });
+    expect(parseArguments(["-h"])).toEqual({
+      cuda: false,
+      tensorflow: [],
+      embeddings: false,
+      interop: false,
+      help: true,
+    });
     expect(parseArguments(["--tensorflow-gpu"]).tensorflow).toEqual(["gpu"]);
     expect(parseArguments(["--tensorflow-gpu", "--tensorflow"]).tensorflow).toEqual(["cpu", "gpu"]);
   });
@@ -14,7 +26,7 @@ describe("the set-up's arguments", () => {
     for (const unknown of ["--gpu", "--cuda=1", "cuda", ""]) {
       expect(() => parseArguments(["--cuda", unknown])).toThrow(
         new RegExp(
-          `^The set-up knows no argument "${unknown}": it takes --cuda, --tensorflow, --tensorflow-gpu, --interop and --help.*$`,
+          `^The set-up knows no argument "${unknown}": it takes --cuda, --tensorflow, --tensorflow-gpu, --embeddings, --interop and --help.*$`,
         ),
       );
     }

@@ -34,6 +34,9 @@ export const TENSORFLOW = at(".cache/tensorflow");
 /** What the tests of exchanged models run on. */
 export const INTEROP = at(".cache/interop");
 
+/** Packages that embed documents by models. */
+export const EMBEDDINGS = at(".cache/embeddings-packages");
+
 /** Logs, locks and choices of the set-up. */
 export const STATE = at(".cache/setup");
 

@@ -2,6 +2,7 @@
 import fs from "node:fs";
 import { build } from "./build.mjs";
 import { endPrograms, failureLines, runLogged } from "./child.mjs";
+import { embeddings, EMBEDDINGS_FLAG, hasEmbeddings, keepEmbeddings } from "./embeddings.mjs";
 import { asMendable, SetupError } from "./errors.mjs";
 import { hasInterop, interop, INTEROP_FLAG, interopObstacle, keepInterop } from "./interop.mjs";
 import { jupyter } from "./jupyter.mjs";
@@ -27,6 +28,7 @@ import {
  * @typedef {object} Options
  * @property {boolean} [cuda] whether to add the plugin for NVIDIA GPUs
  * @property {readonly import("./tensorflow.mjs").Variant[]} [tensorflow] variants of the backend `tensorflow` to add
+ * @property {boolean} [embeddings] whether to add encoders for embeddings
  * @property {boolean} [interop] whether to add what the tests of exchanged models use
  * @property {boolean} [build] false leaves the library uncompiled
  * @property {boolean} [keepOldBuild] whether a library that does not compile is only warned of when an older build is there
@@ -48,6 +50,7 @@ export function steps(options = {}) {
     ...VARIANTS.filter((variant) => hasTensorflow(variant) || options.tensorflow?.includes(variant)).flatMap(
       tensorflow,
     ),
+    ...(hasEmbeddings() || options.embeddings ? [embeddings] : []),
     ...(hasInterop() || options.interop ? interop : []),
   ];
 }
@@ -72,7 +75,10 @@ export async function setUp(options = {}) {
   checkNode();
   const variants = options.tensorflow ?? [];
   const isChosen =
-    (!options.cuda || wantsCuda()) && variants.every(hasTensorflow) && (!options.interop || hasInterop());
+    (!options.cuda || wantsCuda()) &&
+    variants.every(hasTensorflow) &&
+    (!options.embeddings || hasEmbeddings()) &&
+    (!options.interop || hasInterop());
   if (isChosen && steps(options).every(isDone)) return 0;
   for (const variant of variants) {
     const obstacle = tensorflowObstacle(variant);
@@ -102,6 +108,7 @@ export async function setUp(options = {}) {
       await runStep(step, lock, options, interruption.signal);
     }
     for (const variant of variants) keepTensorflow(variant);
+    if (options.embeddings) keepEmbeddings();
     if (options.interop) keepInterop();
     return count;
   } finally {
@@ -142,8 +149,9 @@ async function runStep(step, lock, options, interruption) {
 }
 
 /** The command that does what is left. Optional parts are remembered when they are there: they must not stop the rest. @param {Options} options */
-function again({ tensorflow: variants = [], interop: withInterop = false }) {
-  const flags = [...variants.map(tensorflowFlag), ...(withInterop ? [INTEROP_FLAG] : [])];
+function again({ tensorflow: variants = [], embeddings: withEmbeddings = false, interop: withInterop = false }) {
+  const extras = [...(withEmbeddings ? [EMBEDDINGS_FLAG] : []), ...(withInterop ? [INTEROP_FLAG] : [])];
+  const flags = [...variants.map(tensorflowFlag), ...extras];
   return ["npm run setup", ...(flags.length ? ["--", ...flags] : [])].join(" ");
 }
 

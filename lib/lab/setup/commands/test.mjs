@@ -5,6 +5,7 @@ import { SetupError } from "../errors.mjs";
 import { withHugePages } from "../huge-pages.mjs";
 import { at } from "../places.mjs";
 import { runInTerminal } from "../programs.mjs";
+import { embeddings, EMBEDDINGS_FLAG, hasEmbeddings } from "../embeddings.mjs";
 import { hasInterop, interop, INTEROP_FLAG, interopObstacle } from "../interop.mjs";
 import { isDone, setUp } from "../set-up.mjs";
 import { hasTensorflow, tensorflow, tensorflowFlag, tensorflowObstacle, VARIANTS } from "../tensorflow.mjs";
@@ -21,7 +22,9 @@ const MARK = "useTestBackend";
 /** @param {string[]} args */
 export async function run(args) {
   const noInterop = args.length === 0 ? await whyMissing(interopExtra()) : undefined;
+  const noEmbeddings = args.length === 0 ? await whyMissing(embeddingsExtra()) : undefined;
   let counts = await vitest(args, process.env);
+  if (noEmbeddings !== undefined) console.log(`Embeddings by models were not tested. ${noEmbeddings}`);
   if (noInterop !== undefined) console.log(`Exchanged models were not tested with transformers. ${noInterop}`);
   if (args.length === 0 && !process.env.LORY_TEST_BACKEND) {
     const reason = await whyMissing(tensorflowExtra());
@@ -67,6 +70,15 @@ const tensorflowExtra = () => ({
     tensorflow("cpu")
       .filter(({ id }) => !id.endsWith("native"))
       .every(isDone),
+});
+
+/** @returns {Extra} */
+const embeddingsExtra = () => ({
+  isHere: hasEmbeddings(),
+  flag: EMBEDDINGS_FLAG,
+  obstacle: undefined,
+  options: { embeddings: true },
+  isFetched: () => isDone(embeddings),
 });
 
 /** @returns {Extra} */
