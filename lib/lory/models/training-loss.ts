@@ -1,6 +1,13 @@
 // Shapes: B batch, M = L + 1, E experts, Y layers with experts.
 import * as tf from "@tensorflow/tfjs-core";
-import { AUXILIARY_LOSSES, type AuxiliaryLoss, type MergeMemory, type RoutingMode } from "../moe";
+import {
+  AUXILIARY_LOSSES,
+  routingSums,
+  unitTokens,
+  type AuxiliaryLoss,
+  type MergeMemory,
+  type RoutingMode,
+} from "../moe";
 import { headCrossEntropyNats } from "../nn";
 import type { ModelConfig } from "./config";
 import type { Params } from "./params";
@@ -18,6 +25,8 @@ export type TrainingLosses = {
   loads: tf.Tensor1D[];
   /** Experts that a token had, without gradient, where their number is not fixed: the mean over tokens and layers. */
   activeExperts?: tf.Scalar;
+  /** How the layers with experts route: see `routingSums`. */
+  routingSums?: tf.Tensor2D;
 };
 
 /** What a step of training depends on beside parameters and tokens. */
@@ -67,7 +76,7 @@ export function trainingLosses(
   return tf.tidy(() => {
     const { inputs_BL, targets_BL } = inputsAndTargets(tokens_BM);
     const { merges } = inputs;
-    const { x_BLD, reports } = hiddenStates(params, inputs_BL, config, { kind: "training", merges }, inputs);
+    const { x_BLD, reports, routing } = hiddenStates(params, inputs_BL, config, { kind: "training", merges }, inputs);
     const losses_BL = headCrossEntropyNats(x_BLD, params.head_DV, targets_BL);
     const lossNats: tf.Scalar = tf.mul(tf.sum(losses_BL), 1 / losses_BL.size);
     const auxiliary: TrainingLosses["auxiliary"] = {};
@@ -83,6 +92,8 @@ export function trainingLosses(
     const active = reports.flatMap(({ activeExperts }) => activeExperts ?? []);
     const activeExperts =
       active.length === 0 ? {} : { activeExperts: tf.div<tf.Scalar>(tf.addN(active), active.length) };
-    return { objective, lossNats, auxiliary, loads: reports.map(({ load_E }) => load_E), ...activeExperts };
+    const length = tokens_BM.shape[1] - 1;
+    const sums = routing.length === 0 ? {} : { routingSums: routingSums(routing, unitTokens(config, length)) };
+    return { objective, lossNats, auxiliary, loads: reports.map(({ load_E }) => load_E), ...activeExperts, ...sums };
   });
 }

@@ -14,6 +14,7 @@ export * from "./prompt";
 export * from "./remoe";
 export * from "./router";
 export * from "./routing-config";
+export * from "./routing-statistics";
 export * from "./rows";
 export * from "./segment-and-token";
 export * from "./segment-routing";

@@ -1,5 +1,6 @@
 import type { FirstSegmentRule } from "./first-segment";
 import { SEGMENT_ROUTING_MODES, type SegmentRoutingMode } from "./segment-routing";
+import { segmentation } from "./segments";
 
 /** How a layer of experts is routed: by segments, whose experts are merged, or token by token. */
 export const ROUTING_MODES = [
@@ -95,4 +96,10 @@ export function routedUnitLength(config: RoutingConfig, contextLength: number): 
   return routesPrompts(config) && config.routingMode !== "segment_and_token"
     ? Math.min(config.segmentLength, contextLength)
     : 1;
+}
+
+/** Tokens of each unit that is routed alike, in a sequence of `length` tokens: a last segment may be short. */
+export function unitTokens(config: RoutingConfig, length: number): number[] {
+  const { count, length: full, lastLength } = segmentation(length, routedUnitLength(config, length));
+  return Array.from({ length: count }, (_, n) => (n === count - 1 ? lastLength : full));
 }

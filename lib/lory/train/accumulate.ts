@@ -66,10 +66,11 @@ type LossesOfParts = {
   readonly auxiliary: Readonly<Record<keyof TrainingLosses["auxiliary"], tf.Tensor>>;
   readonly loads: readonly tf.Tensor[];
   readonly activeExperts?: tf.Tensor;
+  readonly routingSums?: tf.Tensor;
 };
 
-/** Means of losses, sums of loads. */
-function ofWhole({ objective, lossNats, auxiliary, loads, activeExperts }: LossesOfParts): TrainingLosses {
+/** Means of losses and of what routing is known by, sums of loads. */
+function ofWhole({ objective, lossNats, auxiliary, loads, activeExperts, routingSums }: LossesOfParts): TrainingLosses {
   const mean = (values_P: tf.Tensor): tf.Scalar => tf.mul(tf.sum<tf.Scalar>(values_P), 1 / values_P.size);
   return {
     objective: mean(objective),
@@ -77,6 +78,7 @@ function ofWhole({ objective, lossNats, auxiliary, loads, activeExperts }: Losse
     auxiliary: Object.fromEntries(Object.entries(auxiliary).map(([name, values_P]) => [name, mean(values_P)])),
     loads: loads.map((load_PE) => tf.sum<tf.Tensor1D>(load_PE, 0)),
     ...(activeExperts === undefined ? {} : { activeExperts: mean(activeExperts) }),
+    ...(routingSums === undefined ? {} : { routingSums: tf.mean<tf.Tensor2D>(routingSums, 0) }),
   };
 }
 
@@ -96,7 +98,7 @@ function lossesAndGrads(lossesOf: (params: tf.Tensor[]) => TrainingLosses, param
 }
 
 function mapTensors(
-  { objective, lossNats, auxiliary, loads, activeExperts }: TrainingLosses,
+  { objective, lossNats, auxiliary, loads, activeExperts, routingSums }: TrainingLosses,
   map: <T extends tf.Tensor>(tensor: T) => T,
 ): TrainingLosses {
   return {
@@ -105,5 +107,6 @@ function mapTensors(
     auxiliary: Object.fromEntries(Object.entries(auxiliary).map(([name, loss]) => [name, map(loss)])),
     loads: loads.map((load_E) => map(load_E)),
     ...(activeExperts === undefined ? {} : { activeExperts: map(activeExperts) }),
+    ...(routingSums === undefined ? {} : { routingSums: map(routingSums) }),
   };
 }

@@ -35,23 +35,30 @@ export interface Environment {
  * @param deterministic whether the run asks for programs that give the same bits each time
  */
 export async function describeEnvironment(startStep: number, deterministic: boolean): Promise<Environment> {
-  const cpus = os.cpus();
-  const cpu = cpus[0]?.model.trim() ?? "unknown";
-  const { device = cpu, plugin } = pjrtDevice();
+  const { plugin } = pjrtDevice();
   return {
     startedAt: new Date().toISOString(),
     startStep,
     backend: tf.getBackend(),
-    device,
+    device: deviceName(),
     deterministic: deterministic || isDeterministicByDefault(),
     platform: `${os.platform()} ${os.release()} ${os.arch()}`,
-    cpu,
-    cpuCores: cpus.length,
+    cpu: cpuName(),
+    cpuCores: os.cpus().length,
     memoryBytes: os.totalmem(),
     versions: { ...versions(), ...plugin, ...tensorflow() },
     commit: await commit(),
     command: process.argv.map(shortened),
   };
+}
+
+/** The device that programs run on: the processor's name where that is it. */
+export function deviceName(): string {
+  return pjrtDevice().device ?? cpuName();
+}
+
+function cpuName(): string {
+  return os.cpus()[0]?.model.trim() ?? "unknown";
 }
 
 /** An argument as others can read it: where this machine keeps its files is of no use to them. */

@@ -227,6 +227,7 @@ export class Run {
       isSaveDue: (steps, ms) => (steps >= everySteps || ms >= everyMs) && !writer.isBusy,
       complete: (state, step) => writer.complete(state, step),
       failedSaves: () => writer.failures,
+      recorded: () => metrics,
     };
   }
 

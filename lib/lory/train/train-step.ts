@@ -42,6 +42,8 @@ export interface StepResult {
   readonly experts: Partial<Record<keyof ExpertMetrics, tf.Tensor1D>>;
   /** Of modes that assign tokens to experts. */
   readonly routing: Partial<Record<keyof RoutingMetrics, tf.Scalar>>;
+  /** How the layers with experts route: see `routingSums`. Of models with experts. */
+  readonly routingSums?: tf.Tensor2D;
 }
 
 /** The engine's policy for each precision of a run. */
@@ -110,6 +112,7 @@ export function trainStep(
       gradNorm,
       experts: routerNorms === undefined ? {} : { routerGradNorms: routerNorms },
       routing: routingMetrics(losses, l1Coefficient),
+      ...(losses.routingSums === undefined ? {} : { routingSums: losses.routingSums }),
     };
   };
   return jit(step, { donate: [0], name: "train step", ...(deterministic ? { deterministic } : {}) });

@@ -3,13 +3,16 @@ import { setImmediate as eventLoopTurn } from "node:timers/promises";
 import * as tf from "@tensorflow/tfjs-core";
 import { jit, type Jitted } from "tfjs-backend-xla";
 import type { TrainBatch } from "../data";
-import type { ModelConfig, Params } from "../models";
+import { expertLayers, type ModelConfig, type Params } from "../models";
 import type { TensorSpec } from "../models/safetensors";
 import { stepScalars } from "./adamw";
 import { expertPhase, phaseAfter, stateWithExperts, type TrainingPhase } from "./dense-warmup";
+import { deviceName } from "./environment";
 import { expertDistances, measuresDistance, type ExpertMetrics } from "./expert-metrics";
 import type { RoutingMetrics, StepMetrics } from "./metrics";
 import { dropoutNumbers, modelObjective, parameterSpecs, paramsOf } from "./model-objective";
+import { mfuPercent, peakFlops } from "./peak-flops";
+import { routingRecord } from "./routing-metrics";
 import { denseWarmupSteps, tokensPerStep, totalSteps, type RunConfig } from "./run-config";
 import { learningRateAt } from "./schedule";
 import { Throughput } from "./throughput";
@@ -45,6 +48,8 @@ export interface TrainingSurroundings {
   readonly complete: (state: TrainState, step: number) => Promise<void>;
   /** Saves in a row that failed. */
   readonly failedSaves: () => number;
+  /** The steps that were recorded so far. */
+  readonly recorded: () => readonly StepMetrics[];
   readonly evaluation?: ScheduledEvaluation;
 }
 
@@ -62,6 +67,7 @@ interface StepInFlight extends Omit<StepResult, "state"> {
   readonly domainTokens: Uint32Array;
   readonly dataWaitMs: number;
   readonly phase: TrainingPhase["name"];
+  readonly model: ModelConfig;
 }
 
 /** What a step's tensors say. */
@@ -70,6 +76,8 @@ interface StepNumbers {
   readonly gradNorm: number;
   readonly routing: Partial<RoutingMetrics>;
   readonly experts: Partial<ExpertMetrics>;
+  /** Of models with experts, [Y, Q]: see `routingSums`. */
+  readonly routingSums?: readonly number[];
 }
 
 /** A loss or gradient that is not a finite number. The parameters are spoilt; the last checkpoint is from before. */
@@ -95,6 +103,8 @@ export class Training {
   /** In order; two while the device has one step more than the host has seen. */
   readonly #inFlight: StepInFlight[] = [];
   #isBlocked = false;
+  /** Of the device; null where it is not known. */
+  readonly #peakFlops: number | null;
 
   /**
    * @param state taken over: training consumes it, `dispose` frees what it has become; of the model of `phaseAfter(config, steps)`
@@ -102,6 +112,7 @@ export class Training {
    */
   constructor(config: RunConfig, state: TrainState, steps: number) {
     this.#config = config;
+    this.#peakFlops = peakFlops(deviceName(), config.precision);
     this.#phase = underWay(phaseAfter(config, steps), config);
     this.#state = state;
     this.#steps = steps;
@@ -221,7 +232,7 @@ export class Training {
       const { state, experts, ...seen } = this.#phase.step(this.#state, tokens_BM, scalars, uniform_YBE);
       this.#state = state;
       this.#steps = step;
-      const of = { step, epoch, domainTokens, dataWaitMs, phase: name };
+      const of = { step, epoch, domainTokens, dataWaitMs, phase: name, model };
       this.#inFlight.push({ ...of, ...seen, experts: { ...experts, ...distances } });
     } finally {
       tf.dispose([tokens_BM, { ...scalars }]);
@@ -246,17 +257,18 @@ export class Training {
     throughput.stepEnded(performance.now());
     const failedSaves = surroundings.failedSaves();
     const metrics: StepMetrics = {
-      ...this.#metrics(oldest, numbers, throughput.stepsPerSecond),
+      ...this.#metrics(oldest, numbers, throughput.stepsPerSecond, surroundings.recorded()),
       ...(failedSaves > 0 ? { failedSaves } : {}),
     };
     await surroundings.record(metrics);
     return metrics;
   }
 
-  #metrics(of: StepInFlight, numbers: StepNumbers, speed: number | null): StepMetrics {
-    const { step, epoch, phase, dataWaitMs, domainTokens } = of;
-    const { lossNats, gradNorm, routing, experts } = numbers;
+  #metrics(of: StepInFlight, numbers: StepNumbers, speed: number | null, before: readonly StepMetrics[]): StepMetrics {
+    const { step, epoch, phase, model, dataWaitMs, domainTokens } = of;
+    const { lossNats, gradNorm, routing, experts, routingSums } = numbers;
     const steps = totalSteps(this.#config);
+    const tokensPerSecond = speed && speed * tokensPerStep(this.#config);
     return {
       step,
       tokens: step * tokensPerStep(this.#config),
@@ -265,12 +277,14 @@ export class Training {
       lossNats,
       learningRate: learningRateAt(step, steps, this.#config.optimizer),
       gradNorm,
-      tokensPerSecond: speed && speed * tokensPerStep(this.#config),
+      tokensPerSecond,
+      mfuPercent: mfuPercent(model, tokensPerSecond, this.#peakFlops),
       secondsLeft: speed && (steps - step) / speed,
       dataWaitMs,
       domainTokens: Array.from(domainTokens),
       ...routing,
       ...experts,
+      ...(routingSums && routingRecord(step, routingSums, expertLayers(model).length, before)),
     };
   }
 
@@ -293,24 +307,32 @@ function underWay(phase: TrainingPhase, config: RunConfig): PhaseUnderWay {
 }
 
 /** All that a step in flight holds on the device. */
-function tensorsOf({ lossNats, gradNorm, routing, experts }: StepInFlight): tf.Tensor[] {
-  return [lossNats, gradNorm, ...Object.values(routing), ...Object.values(experts)];
+function tensorsOf({ lossNats, gradNorm, routing, experts, routingSums }: StepInFlight): tf.Tensor[] {
+  return [
+    lossNats,
+    gradNorm,
+    ...Object.values(routing),
+    ...Object.values(experts),
+    ...(routingSums ? [routingSums] : []),
+  ];
 }
 
 /** Reads a step's tensors from the device. */
-async function numbersOf({ lossNats, gradNorm, routing, experts }: Omit<StepResult, "state">): Promise<StepNumbers> {
+async function numbersOf({ lossNats, gradNorm, routing, experts, routingSums }: StepInFlight): Promise<StepNumbers> {
   const read = async (tensors: Readonly<Partial<Record<string, tf.Tensor>>>): Promise<[string, number[]][]> =>
     Promise.all(Object.entries(tensors).map(async ([name, tensor]) => [name, [...(await tensor!.data())]]));
-  const [[loss], [norm], ofRouting, ofExperts] = await Promise.all([
+  const [[loss], [norm], ofRouting, ofExperts, sums] = await Promise.all([
     lossNats.data(),
     gradNorm.data(),
     read(routing),
     read(experts),
+    routingSums?.data(),
   ]);
   return {
     lossNats: loss,
     gradNorm: norm,
     routing: Object.fromEntries(ofRouting.map(([name, [value]]) => [name, value])),
     experts: Object.fromEntries(ofExperts.map(([name, values]) => [name, values])),
+    ...(sums && { routingSums: [...sums] }),
   };
 }

@@ -47,7 +47,15 @@ export function librarySteps(
         state = result.state;
         losses.push((await result.lossNats.data())[0]);
         ms.push(performance.now() - start);
-        tf.dispose([tokens_BM, { ...scalars }, result.lossNats, result.gradNorm, result.routing, result.experts]);
+        tf.dispose([
+          tokens_BM,
+          { ...scalars },
+          result.lossNats,
+          result.gradNorm,
+          result.routing,
+          result.experts,
+          result.routingSums ?? [],
+        ]);
         done++;
       }
       return { ms, losses };

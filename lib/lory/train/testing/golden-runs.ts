@@ -98,7 +98,15 @@ export async function trainGolden(model: ModelConfig): Promise<number[]> {
     const result = step(state, tokens_BM, scalars, uniform_YBE);
     state = result.state;
     losses.push((await result.lossNats.data())[0]);
-    tf.dispose([tokens_BM, { ...scalars }, result.lossNats, result.gradNorm, result.routing, result.experts]);
+    tf.dispose([
+      tokens_BM,
+      { ...scalars },
+      result.lossNats,
+      result.gradNorm,
+      result.routing,
+      result.experts,
+      result.routingSums ?? [],
+    ]);
     uniform_YBE?.dispose();
   }
   tf.dispose({ ...state });
