@@ -3,6 +3,7 @@ export { ensureCorpus, type EnsureOptions } from "./ensure";
 export { trainBatches, type TrainBatch, type TrainBatchOptions } from "./batches";
 export { documentWindows, type DocumentWindowOptions } from "./document-windows";
 export { heldOutWindows, type HeldOutOptions, type HeldOutSplit, type HeldOutWindows } from "./held-out";
+export { hiddenSources, hiddenSourcesCorpus, type HiddenSources, type HiddenSourcesOptions } from "./hidden-sources";
 export { documentTexts, type DocumentText } from "./document-texts";
 export { loadTokenizer, TOKENIZERS, type Tokenizer } from "./tokenizer";
 export { CorpusError } from "./corpus-error";

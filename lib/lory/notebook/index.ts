@@ -10,6 +10,7 @@ export {
 } from "./findings";
 export { type FrameLibrary, type FrameLike, frameTable, showFrames } from "./frames";
 export { kernel, type KernelBridge, type MimeBundle, type ShowOptions } from "./kernel";
+export { leakByDomainTable, leakFindings, leakTable, type MeasuredLeak } from "./leak-findings";
 export { figureBundle, LiveFigure } from "./live-figure";
 export { formatCount, formatDuration, formatRate } from "./numbers";
 export { ParameterError, parameters, type ParameterValue, type ParameterValues } from "./parameters";

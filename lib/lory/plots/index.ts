@@ -1,5 +1,6 @@
 export { dataMixture, type DomainSize } from "./data-mixture";
 export { figureTitle, type Figure, type Json, type JsonObject } from "./figure";
+export { intervalCurves, type IntervalCurve, type IntervalCurvesOptions, type IntervalPoint } from "./interval-curves";
 export { lossCurves, type LossCurve, type LossCurvesOptions, type LossPoint } from "./loss-curves";
 export { perplexityBars, type ModelPerplexity } from "./perplexity-bars";
 export { bottomMiddleTop, routingHeatmap, type DomainRouting, type RoutingHeatmapOptions } from "./routing-heatmap";

@@ -1,6 +1,15 @@
 import { describe, expect, it } from "vitest";
-import { bottomMiddleTop, dataMixture, figureTitle, lossCurves, perplexityBars, routingHeatmap, seriesColor } from ".";
 import { symmetryCurves, utilizationCurves } from ".";
+import {
+  bottomMiddleTop,
+  dataMixture,
+  figureTitle,
+  intervalCurves,
+  lossCurves,
+  perplexityBars,
+  routingHeatmap,
+  seriesColor,
+} from ".";
 import type { Figure, JsonObject } from ".";
 import { centredMean, thinned } from "./smoothing";
 
@@ -219,6 +228,24 @@ describe("routingHeatmap", () => {
 
   it("refuses a layer that is not there", () => {
     expect(() => routingHeatmap(routing, { layers: [4] })).toThrow("layer 4 was asked for; layers 0 to 3 are there");
+  });
+});
+
+describe("intervalCurves", () => {
+  it("draws means with what their intervals add and take away, in order of x", () => {
+    const points = [
+      { x: 16, mean: 0.1, low: 0.05, high: 0.25 },
+      { x: 8, mean: 0.3, low: 0.2, high: 0.4 },
+    ];
+    const texts = { title: "Leak", note: "95 %", xTitle: "T", yTitle: "nats" };
+    const figure = intervalCurves([{ name: "twin", points }], { ...texts, isLogarithmic: true });
+    expectPlain(figure);
+    expect(figure.data[0]).toMatchObject({ name: "twin", x: [8, 16], y: [0.3, 0.1] });
+    const { array, arrayminus } = figure.data[0].error_y as { array: number[]; arrayminus: number[] };
+    array.forEach((above, i) => expect(above).toBeCloseTo([0.1, 0.15][i], 12));
+    arrayminus.forEach((below, i) => expect(below).toBeCloseTo([0.1, 0.05][i], 12));
+    expect(figure.layout.xaxis).toMatchObject({ type: "log", tickvals: [8, 16] });
+    expect(intervalCurves([], texts).layout.xaxis).not.toHaveProperty("tickvals");
   });
 });
 
