@@ -11,6 +11,7 @@ import { ROUTING_MODES } from "../../moe";
 import { randomParams, randomTokens, tinyConfig } from "../../testing";
 import type { Leak } from "./leak";
 import { readsFuture, type LeakPass } from "./reads-future";
+import { suffixChange } from "./suffix-change";
 import { leakBySwap } from "./swap";
 import { heldOutCorpus } from "./testing/held-out-corpus";
 
@@ -19,6 +20,8 @@ const LENGTH = 7;
 const SIZE = { contextLength: LENGTH, segmentLength: 3, numExpertsPerTok: 1, expertPoolSize: 2 } as const;
 /** Every position is a stratum of its own. */
 const EVERY = { firstProbes: 3, laterProbes: 4, resamples: 50 } as const;
+
+const TOKENS = [3, 1, 12, 0, 5, 9, 2];
 
 let corpus: Corpus;
 let remove: () => Promise<void>;
@@ -109,6 +112,15 @@ describe("taking the future from another document", () => {
     const signal = AbortSignal.abort(new Error("stopped"));
     await expect(leakBySwap({ params, config }, corpus, { signal })).rejects.toThrow("stopped");
     expect(tf.memory().numTensors).toBe(before);
+    tf.dispose(params);
+  });
+
+  it("refuses a suffix that leaves nothing before it, or changes nothing", async () => {
+    const config = tinyConfig(SIZE);
+    const params = randomParams(config, 7);
+    for (const from of [0, TOKENS.length, 1.5]) {
+      await expect(suffixChange(params, config, TOKENS, from)).rejects.toThrow(`from is ${from}: expected a position`);
+    }
     tf.dispose(params);
   });
 
