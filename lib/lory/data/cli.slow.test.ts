@@ -18,7 +18,17 @@ describe("npm run data", () => {
   it("lists its commands", () => {
     const { status, stdout } = cli();
     expect(status).toBe(0);
-    for (const command of ["build", "info", "readme", "train-tokenizer", "convert-tokenizer", "tokenizer-fixtures"]) {
+    for (const command of [
+      "build",
+      "info",
+      "readme",
+      "pack",
+      "unpack",
+      "relock",
+      "train-tokenizer",
+      "convert-tokenizer",
+      "tokenizer-fixtures",
+    ]) {
       expect(stdout).toContain(`\n  ${command} `);
     }
     expect(cli("bild")).toMatchObject({ status: 2, stdout });

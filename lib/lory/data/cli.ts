@@ -9,25 +9,32 @@ import { DEBIAN_LOCK_FILE, type DebianLock, renewedLock } from "./builder/debian
 import type { CorpusDefinition } from "./builder/definition";
 import { runProgram } from "./builder/packages";
 import { convertLlamaTokenizer, recordFixtures, trainTokenizer } from "./vocabulary/making";
+import { bytesPerToken, packCorpus, readPack, unpackCorpus } from "./pack";
 import { corpusReport, domainTable, withReport } from "./report";
 import { knownCorpora } from "./corpus";
 import { CorpusError, messageOf, systemCode } from "./corpus-error";
 import { readManifest } from "./manifest";
+import { tokenizerFile } from "./tokenizer";
 import { corpusFolder } from "./project-folder";
 
 interface Command {
   usage: string;
   what: string;
-  run: (argument: string | undefined) => Promise<void>;
+  run: (argument: string | undefined, ...others: string[]) => Promise<void>;
 }
+
+/** What `build domains` makes, the small one first. */
+const DOMAIN_CORPORA = ["domains-s", "domains-l"];
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 const COMMANDS: Record<string, Command> = {
   build: {
     usage: "build <corpus>",
-    what: "fetch the packages of a corpus, cut, clean and tokenize them; nothing to do when it is up to date",
-    run: build,
+    what: "fetch the packages of a corpus, cut, clean and tokenize them; nothing to do when it is up to date; domains: all",
+    run: async (name) => {
+      for (const each of name === "domains" ? DOMAIN_CORPORA : [name]) await build(each);
+    },
   },
   info: {
     usage: "info <corpus>",
@@ -42,6 +49,16 @@ const COMMANDS: Record<string, Command> = {
       writeFileSync(file, withReport(readFileSync(file, "utf8"), builtManifest(name)));
       return Promise.resolve(say(`wrote ${file}`));
     },
+  },
+  pack: {
+    usage: "pack <corpus> [folder]",
+    what: "compress a built corpus into pieces of at most 60 MB, by default in data/<corpus>/packed",
+    run: pack,
+  },
+  unpack: {
+    usage: "unpack <folder>",
+    what: "restore a packed corpus to data/<corpus>/build and check it",
+    run: unpack,
   },
   relock: {
     usage: "relock <corpus>",
@@ -78,6 +95,7 @@ const COMMANDS: Record<string, Command> = {
 async function build(argument: string | undefined): Promise<void> {
   const name = corpusName(argument);
   const definition = definitionOf(name);
+  if (definition.tokenizer === "llama-32k" && !existsSync(tokenizerFile("llama-32k"))) await convertLlamaTokenizer();
   const present = upToDateManifest(name);
   if (present !== undefined) return say(`corpus ${name} is up to date (${present.hash.slice(0, 16)})`);
   const start = performance.now();
@@ -85,6 +103,26 @@ async function build(argument: string | undefined): Promise<void> {
   const manifest = await buildCorpus(definition, { inputsHash: inputs, onProgress: progressPrinter() });
   say(`${domainTable(manifest)}\n`);
   say(`built corpus ${name} (${manifest.hash.slice(0, 16)}) in ${((performance.now() - start) / 1000).toFixed(0)} s`);
+}
+
+async function pack(argument: string | undefined, folder?: string): Promise<void> {
+  const name = corpusName(argument);
+  const target = folder === undefined ? path.join(corpusFolder(name), "packed") : path.resolve(folder);
+  const manifest = builtManifest(name);
+  const onFile = (done: number, total: number, file: string) => file !== "" && say(`${done + 1}/${total} ${file}`);
+  const packed = await packCorpus(path.join(corpusFolder(name), "build"), target, { onFile });
+  const pieces = packed.files.flatMap((file) => file.pieces);
+  say(`packed corpus ${name} (${packed.hash.slice(0, 16)}) into ${pieces.length} pieces in ${target}: `);
+  say(`${bytesPerToken(packed, manifest).toFixed(3)} bytes a token`);
+}
+
+async function unpack(folder: string | undefined): Promise<void> {
+  if (folder === undefined) throw new CorpusError("no folder with a packed corpus was named");
+  const { name } = readPack(folder);
+  if (!/^[\w-]+$/.test(name)) throw new CorpusError(`${folder} names its corpus ${JSON.stringify(name)}`);
+  const target = path.join(corpusFolder(name), "build");
+  const manifest = await unpackCorpus(folder, target);
+  say(`unpacked corpus ${name} (${manifest.hash.slice(0, 16)}) into ${target}`);
 }
 
 function corpusName(argument: string | undefined): string {
@@ -119,7 +157,7 @@ function progressPrinter(): (progress: BuildProgress) => void {
   };
 }
 
-async function main([name, argument]: string[]): Promise<void> {
+async function main([name, ...args]: string[]): Promise<void> {
   const command = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) {
     const lines = Object.values(COMMANDS).map(({ usage, what }) => `  ${usage.padEnd(30)} ${what}`);
@@ -127,7 +165,7 @@ async function main([name, argument]: string[]): Promise<void> {
     process.exitCode = name === undefined || name === "help" ? 0 : 2;
     return;
   }
-  await command.run(argument);
+  await command.run(args[0], ...args.slice(1));
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {

@@ -17,3 +17,4 @@ export { writeCorpus, type CorpusContent, type TokenDocument, type WriteOptions 
 export * from "./similarity";
 export * from "./orders";
 export * from "./loader";
+export { bytesPerToken, packCorpus, unpackCorpus, type Pack, type PackedFile, type PackOptions } from "./pack";
