@@ -73,6 +73,17 @@ describe("names of earlier cells", () => {
       "text/plain": "{ first: 5, second: 7 }",
     });
   });
+
+  it("can be the type of what is destructured with other names", async () => {
+    await kernel.execute(
+      "interface Named { name: string; rank: number } const named: Named[] = [{ name: 'a', rank: 1 }];",
+    );
+    const code = "const seen = []; for (const { name: first, rank } of named) seen.push([first, rank]); seen";
+    expect(valueOf(await kernel.execute(code))).toEqual({ "text/plain": "[ [ 'a', 1 ] ]" });
+    expect(valueOf(await kernel.execute("named.map(({ name: text, rank: order }) => text + order)[0]"))).toEqual({
+      "text/plain": "'a1'",
+    });
+  });
 });
 
 describe("the bridge to the library", () => {

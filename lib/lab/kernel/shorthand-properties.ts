@@ -1,6 +1,8 @@
 /**
- * `{ a }` with an `a` of an earlier cell, written out. tslab turns names of earlier cells into `exports.a`, but the name in a
- * shorthand property stands for the property as well, and tslab leaves it as it is: the cell would fail.
+ * Properties that share a name with what an earlier cell declares. tslab turns names of earlier cells into `exports.a`. The name in a
+ * shorthand property stands for the property as well, and tslab leaves it as it is: `{ a }` is written out. In `const { a: b } = value` the name
+ * of the property is found to be declared in the earlier cell if the type of `value` is, and tslab makes `{ exports.a: b }` of it: it is
+ * written as a string.
  */
 import ts from "typescript";
 
@@ -13,6 +15,10 @@ export function expandShorthands(
     const { factory } = context;
     const visit: ts.Visitor = (original) => {
       const node = ts.visitEachChild(original, visit, context);
+      if (ts.isBindingElement(node) && node.propertyName !== undefined && ts.isIdentifier(node.propertyName)) {
+        const property = factory.createStringLiteral(node.propertyName.text);
+        return factory.updateBindingElement(node, node.dotDotDotToken, property, node.name, node.initializer);
+      }
       if (!ts.isShorthandPropertyAssignment(node)) return node;
       const symbol = checker.getShorthandAssignmentValueSymbol(original);
       if (symbol?.declarations?.some((declaration) => isEarlier(declaration.getSourceFile().fileName)) !== true)
