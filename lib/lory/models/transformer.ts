@@ -55,13 +55,17 @@ export function forward(params: Params, tokens_BL: tf.Tensor2D, config: ModelCon
 }
 
 /**
- * All of the model but the head. Arguments and errors are those of `forward`. */
+ * All of the model but the head. Arguments and errors are those of `forward`.
+ *
+ * @param watch is shown the residual stream as it enters each layer and leaves the last one, in order
+ */
 export function hiddenStates(
   params: Params,
   tokens_BL: tf.Tensor2D,
   config: ModelConfig,
   pass: Pass,
   inputs: LayerInputs = {},
+  watch: (x_BLD: tf.Tensor3D) => void = () => undefined,
 ): HiddenStates {
   const length = tokens_BL.shape[1];
   if (length < 1 || length > config.contextLength) {
@@ -76,9 +80,11 @@ export function hiddenStates(
   let x_BLD = embedding(params.embed_VD, tokens_BL) as tf.Tensor3D;
   const routing: tf.Tensor3D[] = [];
   const reports: RouterReport[] = [];
+  watch(x_BLD);
   for (const layer of params.layers) {
     const output = forwardLayer(layer, x_BLD, { ...context, pass: passOfLayer(pass, inputs, routing.length) });
     x_BLD = output.x_BLD;
+    watch(x_BLD);
     if (output.weights_BNE !== undefined) routing.push(output.weights_BNE);
     if (output.report !== undefined) reports.push(output.report);
   }

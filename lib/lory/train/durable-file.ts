@@ -45,6 +45,30 @@ export async function flushFolder(folder: string): Promise<void> {
   }
 }
 
+/**
+ * What a file of a run directory holds; undefined if there is none.
+ *
+ * @param revive as that of `JSON.parse`
+ * @throws an error that says what to do if it is damaged
+ */
+export async function readJson<T>(
+  file: string,
+  revive?: (key: string, value: unknown) => unknown,
+): Promise<T | undefined> {
+  let text: string;
+  try {
+    text = await fs.readFile(file, "utf8");
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+  try {
+    return JSON.parse(text, revive) as T;
+  } catch (error) {
+    throw new Error(`${file} is damaged; delete the run's directory to train it again`, { cause: error });
+  }
+}
+
 /** Whether the error says that something is not there. */
 export function isMissing(error: unknown): boolean {
   return errorCode(error) === "ENOENT";

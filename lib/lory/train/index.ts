@@ -6,5 +6,7 @@ export * from "./schedule";
 export { configDifferences, type ConfigDifference } from "./config-diff";
 export type { DomainLosses, EvaluationMetrics } from "./evaluation";
 export type { CheckpointChoice, ForkPoint, OpenRunOptions } from "./run-options";
-export { DivergedError } from "./training";
+export { DivergedError, type DivergedStep } from "./diverged-error";
+export type { Divergence, FirstNotFinite } from "./divergence";
+export type { Finiteness, StepInspection } from "./inspect-step";
 export type { RunSummary } from "./run-directory";

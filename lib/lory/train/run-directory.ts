@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
-import fs from "node:fs/promises";
 import path from "node:path";
 import { checkpointSteps } from "./checkpoint-folders";
 import { identityDifferences } from "./config-diff";
 import { configFromJson, configJson } from "./config-json";
-import { isMissing, writeDurably } from "./durable-file";
+import { readJson, writeDurably } from "./durable-file";
 import type { Environment } from "./environment";
 import { runConfig, type RunConfig } from "./run-config";
 
@@ -143,19 +142,4 @@ export async function readRecord(files: RunFiles): Promise<EnvironmentRecord & {
     throw new Error(`${path.dirname(files.config)} holds no run: it lacks config.json or env.json`);
   }
   return { ...record, config: runConfig(configFromJson(config)) };
-}
-
-async function readJson<T>(file: string): Promise<T | undefined> {
-  let text: string;
-  try {
-    text = await fs.readFile(file, "utf8");
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
-  try {
-    return JSON.parse(text) as T;
-  } catch (error) {
-    throw new Error(`${file} is damaged; delete the run's directory to train it again`, { cause: error });
-  }
 }

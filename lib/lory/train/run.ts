@@ -1,11 +1,15 @@
 import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { documentOrder, loadBatches, openCorpus, type Corpus, type DocumentOrder, type TrainBatch } from "../data";
+import { messageOf } from "../data/corpus-error";
 import type { Params } from "../models";
 import { loadModel } from "./checkpoint";
 import { bestCheckpoint, checkpointName, checkpointStep, checkpointSteps } from "./checkpoint-folders";
 import { codeHash } from "./code-hash";
 import { phaseAfter } from "./dense-warmup";
+import { diagnose } from "./diagnose";
+import { firstNotFiniteText, readDivergence, type Divergence } from "./divergence";
+import { DivergedError } from "./diverged-error";
 import { Evaluator, readEvaluations, type EvaluationMetrics } from "./evaluation";
 import { parentOf, resumedIdentity, runDirectory } from "./fork";
 import type { StepMetrics } from "./metrics";
@@ -18,7 +22,7 @@ import type { Parent, RunFiles, RunIdentity, RunSummary } from "./run-directory"
 import { runOptions, type CheckpointChoice, type OpenRunOptions, type RunOptions } from "./run-options";
 import { scheduledEvaluation } from "./scheduled-evaluation";
 import { blockedRecords, closeSession, openSession, type CheckpointDemands, type Session } from "./session";
-import type { TrainingSurroundings } from "./training";
+import type { TrainingSurroundings } from "./training-surroundings";
 
 export interface ParamsOptions {
   /** The last one by default. */
@@ -80,6 +84,7 @@ export class Run {
   #metrics: StepMetrics[] = [];
   #evaluations: EvaluationMetrics[] = [];
   #summary: RunSummary | undefined;
+  #divergence: Divergence | undefined;
 
   constructor(
     identity: RunIdentity,
@@ -119,6 +124,11 @@ export class Run {
     return this.#evaluations;
   }
 
+  /** Of a run whose training ended because its numbers were not finite. It is not trained again: fork it, or delete `diverged.json`. */
+  get divergence(): Divergence | undefined {
+    return this.#divergence;
+  }
+
   /** Of a run that is done. */
   get summary(): RunSummary | undefined {
     return this.#summary;
@@ -127,6 +137,7 @@ export class Run {
   /** Reads again what the directory holds, such as the steps that another process has trained since. */
   async refresh(): Promise<void> {
     this.#summary = await finishedSummary(this.#files, this.#demands.needsWeights);
+    this.#divergence = await readDivergence(this.dir);
     const inMemory = blockedRecords(this.#files);
     this.#metrics = inMemory?.metrics ?? (await readMetrics(this.#files.metrics));
     this.#evaluations = inMemory?.evaluations ?? (await readEvaluations(this.#files.evaluations));
@@ -146,6 +157,8 @@ export class Run {
    */
   async *train({ signal }: { readonly signal?: AbortSignal } = {}): AsyncGenerator<StepMetrics, void, undefined> {
     await tf.ready();
+    this.#divergence = await readDivergence(this.dir);
+    if (this.#divergence) throw this.#diverged(this.#divergence);
     const session = await openSession(this.#files, this.#identity, this.#demands);
     if (!session) {
       await this.refresh();
@@ -162,6 +175,8 @@ export class Run {
       const evaluation = evaluator && scheduledEvaluation(this.config, evaluator, session);
       yield* session.training.advance(evaluation ? { ...surroundings, evaluation } : surroundings, signal);
       if (session.training.steps === totalSteps(this.config)) await this.#complete();
+    } catch (error) {
+      throw error instanceof DivergedError ? await this.#diagnosed(error, session, signal) : error;
     } finally {
       await batches.return();
       evaluator?.dispose();
@@ -207,6 +222,26 @@ export class Run {
       throw new Error(`run ${this.id} has no checkpoint of step ${step}: there are those of ${steps.join(", ")}`);
     }
     return path.join(root, checkpointName(step));
+  }
+
+  /** The error with what is found out about it; the session's training ends with that. */
+  async #diagnosed(error: DivergedError, { training, writer, metrics }: Session, signal?: AbortSignal): Promise<Error> {
+    await writer.settled();
+    training.dispose(); // the device may have no room for two
+    try {
+      const batchesFrom = (step: number) => this.#batches(step);
+      const sources = { dir: this.dir, files: this.#files, config: this.config, metrics, batchesFrom };
+      this.#divergence = await diagnose(sources, error, signal);
+      return this.#diverged(this.#divergence);
+    } catch (failure) {
+      console.warn(`Where the training diverged was not found out: ${messageOf(failure)}`);
+      return error;
+    }
+  }
+
+  #diverged(divergence: Divergence): DivergedError {
+    const found = `${firstNotFiniteText(divergence)} (diverged.json in ${this.dir} has more, and the batch); `;
+    return new DivergedError(divergence, this.config.optimizer.learningRate, found);
   }
 
   #batches(startStep: number): AsyncGenerator<TrainBatch, void, undefined> {

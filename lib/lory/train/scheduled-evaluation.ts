@@ -2,7 +2,7 @@ import { isEvaluationStep, type Evaluator } from "./evaluation";
 import { appended } from "./row-log";
 import type { RunConfig } from "./run-config";
 import type { Session } from "./session";
-import type { ScheduledEvaluation } from "./training";
+import type { ScheduledEvaluation } from "./training-surroundings";
 
 /** A run's evaluations, recorded where its session records; a model that is better than all before is saved. */
 export function scheduledEvaluation(

@@ -1,23 +1,18 @@
 import fs from "node:fs/promises";
 import path from "node:path";
-import { messageOf } from "../data/corpus-error";
-import { DamagedCheckpointError, loadState } from "./checkpoint";
-import { checkpointName, checkpointSteps, removeUnfinishedCheckpoints, setAsideDamaged } from "./checkpoint-folders";
-import type { KeptCheckpoints } from "./checkpoint-folders";
+import { removeUnfinishedCheckpoints, type KeptCheckpoints } from "./checkpoint-folders";
 import { CheckpointWriter } from "./checkpoint-writer";
-import { phaseAfter } from "./dense-warmup";
 import { removeUnfinishedFiles } from "./durable-file";
 import { describeEnvironment } from "./environment";
 import { openEvaluationLog, readEvaluations, type EvaluationMetrics } from "./evaluation";
 import { beginFork } from "./fork";
 import type { StepMetrics } from "./metrics";
 import { openMetricsLog, readMetrics } from "./metrics-log";
-import { freshState, parameterSpecs, stateParts } from "./model-objective";
 import type { RowLog } from "./row-log";
-import { tokensPerStep, type RunConfig } from "./run-config";
+import { stateToGoOnFrom } from "./restore-state";
+import { tokensPerStep } from "./run-config";
 import { finishedSummary, recordSession, type RunFiles, type RunIdentity } from "./run-directory";
 import { acquireRunLock, type RunLock } from "./run-lock";
-import type { TrainState } from "./train-step";
 import { Training } from "./training";
 
 /** A training in this process, with what it holds of its run directory. */
@@ -102,7 +97,7 @@ async function restore(files: RunFiles, identity: RunIdentity, keep: KeptCheckpo
   await removeUnfinishedCheckpoints(files.checkpoints);
   await fs.rm(files.summary, { force: true }); // of a run whose weights are not here: it is trained again
   if (identity.parent) await beginFork(files, identity.parent);
-  const { state, step } = (await lastState(files, config)) ?? (await firstState(config));
+  const { state, step } = await stateToGoOnFrom(files, config);
   const training = new Training(config, state, step);
   try {
     const metrics = (await readMetrics(files.metrics)).slice(0, step);
@@ -135,37 +130,4 @@ async function restore(files: RunFiles, identity: RunIdentity, keep: KeptCheckpo
     training.dispose();
     throw error;
   }
-}
-
-interface StateAtStep {
-  readonly state: TrainState;
-  readonly step: number;
-}
-
-async function firstState(config: RunConfig): Promise<StateAtStep> {
-  return { state: await freshState({ ...config, model: phaseAfter(config, 0).model }), step: 0 };
-}
-
-/** The state of the newest checkpoint that is not damaged; undefined if there are no checkpoints. */
-async function lastState({ checkpoints }: RunFiles, config: RunConfig): Promise<StateAtStep | undefined> {
-  const steps = await checkpointSteps(checkpoints);
-  for (const [i, step] of steps.entries()) {
-    const folder = path.join(checkpoints, checkpointName(step));
-    try {
-      const { model } = phaseAfter(config, step);
-      return { state: await loadState(folder, parameterSpecs(model), stateParts(model, config)), step };
-    } catch (error) {
-      if (!(error instanceof DamagedCheckpointError)) throw error;
-      const before = steps.at(i + 1);
-      if (before === undefined) {
-        throw new Error(
-          `${error.message}, and there is no checkpoint before it: delete ${checkpoints} to train again from the beginning`,
-          { cause: error },
-        );
-      }
-      console.warn(`${messageOf(error)}: training goes on from the checkpoint before it, of step ${before}`);
-      await setAsideDamaged(folder);
-    }
-  }
-  return undefined;
 }

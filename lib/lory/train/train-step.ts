@@ -47,7 +47,7 @@ export interface StepResult {
 }
 
 /** The engine's policy for each precision of a run. */
-const POLICY = { f32: "default", bf16: "bf16" } as const satisfies Record<RunConfig["precision"], Precision>;
+export const POLICY = { f32: "default", bf16: "bf16" } as const satisfies Record<RunConfig["precision"], Precision>;
 
 /** A state at the start of training: the given parameters, no momentum, and what else it begins with. */
 export function initialState(

@@ -3,11 +3,13 @@ import { setImmediate as eventLoopTurn } from "node:timers/promises";
 import * as tf from "@tensorflow/tfjs-core";
 import { jit, type Jitted } from "tfjs-backend-xla";
 import type { TrainBatch } from "../data";
-import { expertLayers, type ModelConfig, type Params } from "../models";
+import { expertLayers, type ModelConfig } from "../models";
 import type { TensorSpec } from "../models/safetensors";
 import { stepScalars } from "./adamw";
+import { DivergedError } from "./diverged-error";
 import { expertPhase, phaseAfter, stateWithExperts, type TrainingPhase } from "./dense-warmup";
 import { deviceName } from "./environment";
+import { inspectStep, type StepInspection } from "./inspect-step";
 import { expertDistances, measuresDistance, type ExpertMetrics } from "./expert-metrics";
 import type { RoutingMetrics, StepMetrics } from "./metrics";
 import { dropoutNumbers, modelObjective, parameterSpecs, paramsOf } from "./model-objective";
@@ -17,41 +19,7 @@ import { denseWarmupSteps, tokensPerStep, totalSteps, type RunConfig } from "./r
 import { learningRateAt } from "./schedule";
 import { Throughput } from "./throughput";
 import { trainStep, type StepResult, type TrainState } from "./train-step";
-
-/** A model as it is while it is trained. */
-export interface ModelInTraining {
-  readonly model: ModelConfig;
-  readonly params: Params;
-}
-
-/** When and how a model is evaluated while it is trained. */
-export interface ScheduledEvaluation {
-  /** Compiles what is needed for a model of this shape. */
-  readonly prepare: (subject: ModelInTraining) => Promise<void>;
-  /** Whether the model after so many steps is to be evaluated, and has not been. */
-  readonly isDue: (steps: number) => boolean;
-  /** Evaluates and records; the state, of which the subject is a part, may change once the promise resolves. It does so early when the signal is aborted. */
-  readonly run: (subject: ModelInTraining, state: TrainState, steps: number, signal?: AbortSignal) => Promise<void>;
-}
-
-/** What a training reads, and where it leaves what it knows. */
-export interface TrainingSurroundings {
-  /** The batches from the first step on that is still to be trained. */
-  readonly batches: AsyncIterator<TrainBatch, void>;
-  /** Called once for each step, in order. */
-  readonly record: (metrics: StepMetrics) => Promise<void>;
-  /** Called with the state after `step` steps, while the device stands still: the state may change once the promise resolves. */
-  readonly save: (state: TrainState, step: number) => Promise<void>;
-  /** Whether to save, so many steps and milliseconds after the last time. */
-  readonly isSaveDue: (steps: number, elapsedMs: number) => boolean;
-  /** Called with the last state: everything is on the disk once the promise resolves. */
-  readonly complete: (state: TrainState, step: number) => Promise<void>;
-  /** Saves in a row that failed. */
-  readonly failedSaves: () => number;
-  /** The steps that were recorded so far. */
-  readonly recorded: () => readonly StepMetrics[];
-  readonly evaluation?: ScheduledEvaluation;
-}
+import type { ModelInTraining, TrainingSurroundings } from "./training-surroundings";
 
 /**
  * Steps shorter than this are queued one ahead, since the device would otherwise wait for the host between them. Beside longer
@@ -78,11 +46,6 @@ interface StepNumbers {
   readonly experts: Partial<ExpertMetrics>;
   /** Of models with experts, [Y, Q]: see `routingSums`. */
   readonly routingSums?: readonly number[];
-}
-
-/** A loss or gradient that is not a finite number. The parameters are spoilt; the last checkpoint is from before. */
-export class DivergedError extends Error {
-  override readonly name = "DivergedError";
 }
 
 /** A phase with what its steps need. */
@@ -157,8 +120,8 @@ export class Training {
           throughput.resumed(performance.now());
           continue;
         }
-        if (this.#steps === totalSteps(this.#config)) break;
-        if (this.#phase.name === "dense" && this.#steps === denseWarmupSteps(this.#config)) {
+        if (this.#steps === (surroundings.lastStep ?? totalSteps(this.#config))) break;
+        if (this.#isCopyDue) {
           while (this.#inFlight.length > 0) yield await finish();
           await this.#beginExperts();
           await evaluation?.prepare(this.#subject);
@@ -191,6 +154,28 @@ export class Training {
   dispose(): void {
     tf.dispose({ ...this.#state });
     for (const each of this.#inFlight.splice(0)) tf.dispose(tensorsOf(each));
+  }
+
+  /**
+   * Looks at the next step without taking it: where in the model numbers are not finite.
+   *
+   * @param batch its batch
+   */
+  async inspect(batch: TrainBatch): Promise<StepInspection> {
+    if (this.#isCopyDue) await this.#beginExperts();
+    const { batchSize } = this.#config;
+    const { model, specs } = this.#phase;
+    const tokens_BM = tf.tensor2d(batch.tokens_BM, [batchSize, model.contextLength + 1], "int32");
+    const uniform_YBE = dropoutNumbers({ ...this.#config, model }, this.#steps + 1);
+    try {
+      return await inspectStep({ ...this.#config, model }, specs, this.#state, tokens_BM, uniform_YBE);
+    } finally {
+      tf.dispose([tokens_BM, uniform_YBE ?? []]);
+    }
+  }
+
+  get #isCopyDue(): boolean {
+    return this.#phase.name === "dense" && this.#steps === denseWarmupSteps(this.#config);
   }
 
   get #subject(): ModelInTraining {
@@ -249,10 +234,7 @@ export class Training {
     this.#inFlight.shift();
     tf.dispose(tensorsOf(oldest));
     if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
-      throw new DivergedError(
-        `training diverged at step ${step}: the loss is ${loss}, the gradient norm ${norm}; ` +
-          `the last checkpoint is kept. A lower learningRate (it is ${this.#config.optimizer.learningRate}) may help`,
-      );
+      throw new DivergedError({ step, lossNats: loss, gradNorm: norm }, this.#config.optimizer.learningRate);
     }
     throughput.stepEnded(performance.now());
     const failedSaves = surroundings.failedSaves();
