@@ -1,6 +1,8 @@
 import { batchingConfig, type BatchingConfig, type BatchingInput } from "../data";
 import { MERGE_MEMORY, type MergeMemory } from "../moe";
-import { modelConfig, refuseUnknownKeys, type ModelConfig, type ModelConfigInput } from "../models";
+import { modelConfig, type ModelConfig, type ModelConfigInput } from "../models";
+import { beta, checked, count, defined, fraction, isRecord, number, oneOf, positive, record } from "./config-rules";
+import { recordOrNull, truth, type Rules } from "./config-rules";
 
 /** AdamW, its schedule and the clipping of gradients. */
 export interface OptimizerConfig {
@@ -101,20 +103,6 @@ export type RunConfigInput = Pick<RunConfig, "name" | "batchSize" | "trainTokens
     readonly optimizer: Pick<OptimizerConfig, "learningRate"> & Partial<OptimizerConfig>;
   };
 
-/** A key's test, and what it asks for in words. */
-type Rule = { readonly expected: string; readonly holds: (value: unknown) => boolean };
-type Rules<T> = { readonly [K in keyof T]-?: Rule };
-
-const number = (expected: string, holds: (value: number) => boolean): Rule => ({
-  expected,
-  holds: (value) => typeof value === "number" && Number.isFinite(value) && holds(value),
-});
-const count = number("a whole number of at least 1", (value) => Number.isSafeInteger(value) && value >= 1);
-const beta = number("a number of at least 0 and below 1", (value) => value >= 0 && value < 1);
-const fraction = number("a number from 0 to 1", (value) => value >= 0 && value <= 1);
-const positive = number("a number above 0", (value) => value > 0);
-const record: Rule = { expected: "an object", holds: isRecord };
-
 const RUN_RULES: Rules<RunConfig> = {
   name: {
     expected:
@@ -134,18 +122,12 @@ const RUN_RULES: Rules<RunConfig> = {
   batchSize: count,
   accumulation: count,
   trainTokens: count,
-  precision: {
-    expected: `one of ${RUN_PRECISIONS.join(", ")}`,
-    holds: (value) => RUN_PRECISIONS.some((each) => each === value),
-  },
-  merges: {
-    expected: `one of ${MERGE_MEMORY.join(", ")}`,
-    holds: (value) => MERGE_MEMORY.some((each) => each === value),
-  },
-  deterministic: { expected: "true or false", holds: (value) => typeof value === "boolean" },
+  precision: oneOf(RUN_PRECISIONS),
+  merges: oneOf(MERGE_MEMORY),
+  deterministic: truth,
   optimizer: record,
-  denseWarmup: { expected: "an object or null", holds: (value) => value === null || isRecord(value) },
-  evaluation: { expected: "an object or null", holds: (value) => value === null || isRecord(value) },
+  denseWarmup: recordOrNull,
+  evaluation: recordOrNull,
   emaDecay: beta,
 };
 
@@ -162,10 +144,7 @@ const OPTIMIZER_RULES: Rules<OptimizerConfig> = {
 
 const WARMUP_RULES: Rules<DenseWarmupConfig> = {
   fraction,
-  optimizerState: {
-    expected: `one of ${WARMUP_OPTIMIZER_STATES.join(", ")}`,
-    holds: (value) => WARMUP_OPTIMIZER_STATES.some((each) => each === value),
-  },
+  optimizerState: oneOf(WARMUP_OPTIMIZER_STATES),
   noise: number("a number of at least 0", (value) => value >= 0),
   reinitializedShare: fraction,
 };
@@ -281,30 +260,4 @@ function checkWarmup(config: RunConfig): void {
       `fraction is ${config.denseWarmup.fraction} in a dense warm-up: that is ${steps} of ${all} steps, expected 1 to ${all - 1}`,
     );
   }
-}
-
-/** The object with its keys in the rules' order, once each of them is known, there, and as its rule asks. */
-function checked<T extends object>(what: string, given: T, rules: Rules<T>): T {
-  const known = Object.keys(rules) as (keyof T & string)[];
-  refuseUnknownKeys(what, given, known);
-  for (const key of known) {
-    const { expected, holds } = rules[key];
-    if (!Object.hasOwn(given, key)) throw new TypeError(`${what} lacks the key "${key}": expected ${expected}`);
-    if (!holds(given[key])) throw new TypeError(`${key} is ${shown(given[key])} in ${what}: expected ${expected}`);
-  }
-  return Object.fromEntries(known.map((key) => [key, given[key]])) as T;
-}
-
-/** Without the keys whose value is undefined: they take their default. */
-function defined<T extends object>(value: T): T {
-  if (!isRecord(value)) throw new TypeError(`a run's configuration is an object, not ${shown(value)}`);
-  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as T;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function shown(value: unknown): string {
-  return typeof value === "number" ? String(value) : (JSON.stringify(value) ?? String(value));
 }

@@ -85,9 +85,9 @@ export const GOLDEN_RUNS: Readonly<Record<string, ModelConfig>> = {
   ),
 };
 
-/** Trains a model for a few steps on made-up text, on the current backend; the losses of its steps. */
-export async function trainGolden(model: ModelConfig): Promise<number[]> {
-  const step = trainStep(modelObjective(model), OPTIMIZER);
+/** Trains a model for a few steps on made-up text, on the current backend, each batch in `accumulation` parts; the losses of its steps. */
+export async function trainGolden(model: ModelConfig, accumulation = 1): Promise<number[]> {
+  const step = trainStep(modelObjective(model), OPTIMIZER, { accumulation });
   const draws = new Draws(SEED);
   const losses: number[] = [];
   let state = await freshState({ model, seed: SEED });
