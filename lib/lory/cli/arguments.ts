@@ -37,15 +37,31 @@ export function parseArguments<T extends OptionTable>(
   name: string,
   options: T,
 ): { readonly values: OptionValues<T>; readonly argument: string } {
-  let parsed: { readonly values: object; readonly positionals: readonly string[] };
+  const { values, positionals } = parsedArguments(args, options);
+  if (positionals.length > 1) throw new UsageError(`one ${name} is expected, not ${positionals.join(" and ")}`);
+  return { values, argument: required(positionals[0], name) };
+}
+
+/**
+ * The options of a command that takes nothing else.
+ *
+ * @throws UsageError for unknown options, and for what is none
+ */
+export function parseOptions<T extends OptionTable>(args: string[], options: T): { readonly values: OptionValues<T> } {
+  const { values, positionals } = parsedArguments(args, options);
+  if (positionals.length > 0) throw new UsageError(`only options are expected, not ${positionals.join(" and ")}`);
+  return { values };
+}
+
+function parsedArguments<T extends OptionTable>(
+  args: string[],
+  options: T,
+): { readonly values: OptionValues<T>; readonly positionals: readonly string[] } {
   try {
-    parsed = parseArgs({ args, options, allowPositionals: true });
+    return parseArgs({ args, options, allowPositionals: true });
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
-  const { values, positionals } = parsed;
-  if (positionals.length > 1) throw new UsageError(`one ${name} is expected, not ${positionals.join(" and ")}`);
-  return { values, argument: required(positionals[0], name) };
 }
 
 /** @throws Error that names the file if it is not there or no JSON */

@@ -1,6 +1,7 @@
 /** `npx lory <command>`: what the library does without a notebook. */
 import { init } from "../backend";
-import { parseArguments, parseSettings, positiveNumber, required, UsageError } from "./arguments";
+import { writeTensorBoard } from "../runs";
+import { parseArguments, parseOptions, parseSettings, positiveNumber, required, UsageError } from "./arguments";
 import { writeLogits } from "./logits";
 import { untilStopped } from "./stop-signals";
 import { trainRun, trainSweep, type Outcome } from "./train";
@@ -24,6 +25,11 @@ npx lory sweep SWEEP.json [--minutes N] [--tokens N] [--set KEY=VALUE]... [--run
 
   SIGINT and SIGTERM stop both when the step in flight ends, with a checkpoint. Exit status: 0 if everything is trained, 1 if something
   failed, 2 for wrong arguments, 3 if the budget ended a sweep before its last run, 130 or 143 after a signal.
+
+npx lory tensorboard [--runs-dir DIR] [--logdir DIR] [--follow]
+
+  Writes what all runs have recorded as event files of TensorBoard, into results/tensorboard of the clone; --follow goes on with what running
+  trainings add. Then: tensorboard --logdir DIR
 
 npx lory logits MODEL_DIR --tokens TOKENS.npy --out OUT.safetensors [--prompt-len N] [--grads] [--training]
 
@@ -92,8 +98,26 @@ async function logits(args: string[]): Promise<number> {
   return 0;
 }
 
+async function tensorboard(args: string[]): Promise<number> {
+  const { values } = parseOptions(args, {
+    "runs-dir": { type: "string" },
+    logdir: { type: "string" },
+    follow: { type: "boolean" },
+  });
+  const { result } = await untilStopped((signal) =>
+    writeTensorBoard({
+      runsDir: values["runs-dir"],
+      logDir: values.logdir,
+      ...(values.follow ? { followEveryMs: 5000 } : {}),
+      signal,
+    }),
+  );
+  console.log(`wrote the events of ${result.runs.length} runs to ${result.logDir}`);
+  return 0;
+}
+
 /** The commands; each gives the exit status. */
-const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number>>> = { run, sweep, logits };
+const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number>>> = { run, sweep, tensorboard, logits };
 
 async function main([name, ...args]: string[]): Promise<number> {
   if (name === undefined || name === "--help" || name === "-h") {

@@ -134,6 +134,17 @@ export async function openCorpus(nameOrFolder: string): Promise<Corpus> {
   };
 }
 
+/** The hash of a built corpus, without a look at its files; undefined if it is not built here. */
+export function builtCorpusHash(nameOrFolder: string): string | undefined {
+  try {
+    const { folder, rebuild } = locate(nameOrFolder);
+    return readManifest(folder, rebuild).hash;
+  } catch (error) {
+    if (error instanceof CorpusError) return undefined;
+    throw error;
+  }
+}
+
 function locate(nameOrFolder: string): { folder: string; rebuild: string } {
   if (!/^[\w-]+$/.test(nameOrFolder)) return { folder: path.resolve(nameOrFolder), rebuild: "build it again" };
   const folders = builtCorpusFolders(nameOrFolder);

@@ -17,4 +17,4 @@ export { ParameterError, parameters, type ParameterValue, type ParameterValues }
 export { progress, type ProgressOptions } from "./progress";
 export { stageBar, type StageProgress } from "./stage-bar";
 export { type Cell, type Row, table, type Table, type TableOptions } from "./table";
-export { watch, type WatchedRun, type WatchedStep } from "./watch";
+export { type FollowedTraining, watch, type WatchedRun, type WatchedStep } from "./watch";

@@ -20,10 +20,18 @@ export interface WatchedRun<Step extends WatchedStep = WatchedStep> {
   train(options: { readonly signal?: AbortSignal }): AsyncIterable<Step>;
 }
 
+/** A training of another process, which is only looked at. */
+export interface FollowedTraining<Step extends WatchedStep = WatchedStep> {
+  readonly config: { readonly trainTokens: number };
+  /** Yields what is recorded first, then what is added; ends early once `signal` is aborted. */
+  follow(options: { readonly signal?: AbortSignal }): AsyncIterable<Step>;
+}
+
 /**
  * Trains runs one after the other, and shows a bar with speed and time left for each and one live figure with the loss
  * curves of all. Runs that are done are shown at once from what they recorded. Outside a notebook a line is printed now
- * and then. When the cell is interrupted, the run ends after the step in flight and keeps what it has.
+ * and then. When the cell is interrupted, the run ends after the step in flight and keeps what it has. A run of `followRun` is shown as another
+ * process trains it.
  *
  *     const curves = await watch({ dense: denseRun, "8 experts": loryRun });
  *
@@ -32,7 +40,7 @@ export interface WatchedRun<Step extends WatchedStep = WatchedStep> {
  * @returns the curves, in the order of `runs`
  */
 export async function watch<Step extends WatchedStep>(
-  runs: Readonly<Record<string, WatchedRun<Step>>>,
+  runs: Readonly<Record<string, WatchedRun<Step> | FollowedTraining<Step>>>,
   options: Omit<LossCurvesOptions, "baseline" | "maxTokens"> = {},
 ): Promise<(LossCurve & { readonly metrics: Step[] })[]> {
   const signal = kernel()?.signal;
@@ -49,7 +57,7 @@ export async function watch<Step extends WatchedStep>(
     const { metrics } = curves[i];
     const { trainTokens } = run.config;
     try {
-      for await (const step of run.train({ signal })) {
+      for await (const step of "follow" in run ? run.follow({ signal }) : run.train({ signal })) {
         metrics.push(step);
         states[i] = { label, fraction: step.tokens / trainTokens, details: describeStep(step, trainTokens, false) };
         bars.draw(states, states[i]);

@@ -1,11 +1,13 @@
 import fs from "node:fs/promises";
 import path from "node:path";
+import { builtCorpusHash } from "../data/corpus";
 import { resultsFolder } from "../data/project-folder";
 import { runConfig, type RunConfig, type RunConfigInput, type RunSummary, type StepMetrics } from "../train";
+import { codeHash } from "../train/code-hash";
 import { configJson } from "../train/config-json";
 import { isMissing } from "../train/durable-file";
 import { readMetrics } from "../train/metrics-log";
-import { finishedSummary, runFiles } from "../train/run-directory";
+import { finishedSummary, readRecord, runFiles } from "../train/run-directory";
 
 /** What a run that is done has left, to be looked at and drawn. */
 export interface RecordedRun {
@@ -14,6 +16,11 @@ export interface RecordedRun {
   readonly config: RunConfig;
   readonly metrics: readonly StepMetrics[];
   readonly summary: RunSummary;
+  readonly dir: string;
+  readonly corpusHash: string;
+  readonly codeHash: string;
+  /** What it was trained with that is not what is here, in a sentence; empty if it is all the same. */
+  readonly note: string;
 }
 
 /**
@@ -32,15 +39,47 @@ export async function recordedRun(
   const found: RecordedRun[] = [];
   for (const id of await foldersIn(runsDir)) {
     if (!id.startsWith(`${config.name}-`)) continue;
-    const files = runFiles(path.join(runsDir, id));
+    const dir = path.join(runsDir, id);
+    const files = runFiles(dir);
     const summary = await finishedSummary(files, false);
-    if (summary === undefined || (await fs.readFile(files.config, "utf8")) !== wanted) continue;
-    found.push({ id, config, metrics: await readMetrics(files.metrics), summary });
+    if (summary === undefined) continue;
+    const record = await readRecord(files);
+    // Keys that the library did not have then are at their defaults.
+    if (configJson(record.config) !== wanted) continue;
+    const note = await originNote(id, config.corpus, record);
+    const { corpusHash } = record;
+    found.push({
+      id,
+      dir,
+      config,
+      metrics: await readMetrics(files.metrics),
+      summary,
+      corpusHash,
+      codeHash: record.codeHash,
+      note,
+    });
   }
   return found.sort((a, b) => b.summary.finishedAt.localeCompare(a.summary.finishedAt))[0];
 }
 
-async function foldersIn(folder: string): Promise<string[]> {
+/** Of a run's code and corpus: what is not that of this library and of the corpus as it is built here. */
+async function originNote(
+  id: string,
+  corpus: string,
+  record: Pick<RecordedRun, "corpusHash" | "codeHash">,
+): Promise<string> {
+  const built = builtCorpusHash(corpus);
+  const differences = [
+    ...(record.codeHash === (await codeHash()) ? [] : ["by another version of the code"]),
+    ...(built === record.corpusHash
+      ? []
+      : [built === undefined ? "on a corpus that is not built here" : "on another content of the corpus"]),
+  ];
+  return differences.length === 0 ? "" : `Run ${id} was trained ${differences.join(" and ")}.`;
+}
+
+/** Names in a folder; none if there is no folder. */
+export async function foldersIn(folder: string): Promise<string[]> {
   try {
     return await fs.readdir(folder);
   } catch (error) {

@@ -51,6 +51,12 @@ export async function acquireRunLock(file: string): Promise<RunLock> {
   return { release: () => fs.rm(file, { force: true }) };
 }
 
+/** Whether a process trains the run of this lock's file now, as far as can be told: one of another machine counts as alive. */
+export async function isRunLocked(file: string): Promise<boolean> {
+  const holder = await readHolder(file);
+  return holder !== undefined && (await isAlive(holder));
+}
+
 /**
  * Removes the lock of a process that is gone. Of several processes that find it, only the one that links it to the name
  * made of its nonce may remove it; and since the link is looked at again, never a lock that another has just taken.
