@@ -1,9 +1,13 @@
 export * from "./bootstrap";
+export * from "./continuation";
+export * from "./decoding-speed";
 export * from "./generate";
 export * from "./generate-options";
 export type { EvaluationOptions } from "./held-out";
 export * from "./leak";
 export * from "./perplexity";
 export * from "./routing";
+export * from "./routing-drift";
 export { sampleToken, uniformNumbers, type SamplingOptions } from "./sampling";
+export * from "./soft-to-sparse";
 export * from "./unigram";

@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { jit } from "tfjs-backend-xla";
 import { expectClose } from "tfjs-backend-xla/testing";
 import { beforeAll, expect, test } from "vitest";
 import {
@@ -11,7 +12,9 @@ import {
   tokenTensor,
   useTestBackend,
 } from "../testing";
+import type { Params } from "./params";
 import { denseRow, disposeMerged, mergeForPrompt } from "./prompt-merge";
+import { forward } from "./transformer";
 
 const REORDERED = { rtol: 1e-5, atol: 2e-6 };
 
@@ -109,4 +112,15 @@ test("a dense model has nothing to merge and stays as it is", () => {
   expect(merged.layers.map(({ ffn }) => ffn)).toEqual(params.layers.map(({ ffn }) => ffn));
   disposeMerged(merged, params);
   expect(params.layers.flatMap(({ ffn }) => Object.values<tf.Tensor>(ffn)).some((t) => t.isDisposed)).toBe(false);
+});
+
+test("a merge of a prompt's highest experts equals prompt routing by those", () => {
+  const keep = { count: 2, renormalize: true };
+  const bothWays = jit((params: Params, tokens: tf.Tensor2D, promptLength_B: tf.Tensor1D) => {
+    const merged = mergeForPrompt(params, tokens, promptLength_B, config, keep);
+    const pass = { kind: "prompt", promptLength_B, keep } as const;
+    return [forward(merged, tokens, config), forward(params, tokens, config, pass)].map(({ logits_BLV }) => logits_BLV);
+  });
+  const [merged, routed] = bothWays(randomParams(config, 5), tokenTensor(tokens_BL), lengthTensor(lengths));
+  expectClose(merged, routed.arraySync(), REORDERED);
 });

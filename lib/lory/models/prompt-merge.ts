@@ -1,6 +1,6 @@
 // Shapes: B batch, L context, R = B rows, D model, F ffn, G = 2 F packed gate and up.
 import * as tf from "@tensorflow/tfjs-core";
-import { mergeExperts, mergesExperts } from "../moe";
+import { mergeExperts, mergesExperts, type KeptExperts } from "../moe";
 import type { ModelConfig } from "./config";
 import type { LayerParams, Params } from "./params";
 import { forward } from "./transformer";
@@ -14,6 +14,7 @@ import { forward } from "./transformer";
  *
  * @param tokens_BL int32, [B, L]; what lies behind a row's prompt has no effect
  * @param promptLength_B tokens of each row's prompt, 1 .. L
+ * @param keep of each layer's experts only those of the prompt's highest weights are merged; all without it
  * @throws Error if the model's mode does not merge experts
  */
 export function mergeForPrompt(
@@ -21,6 +22,7 @@ export function mergeForPrompt(
   tokens_BL: tf.Tensor2D,
   promptLength_B: tf.Tensor1D,
   config: ModelConfig,
+  keep?: KeptExperts,
 ): Params {
   if (config.numExperts > 0 && !mergesExperts(config.routingMode)) {
     throw new Error(
@@ -28,7 +30,7 @@ export function mergeForPrompt(
     );
   }
   const ffns = tf.tidy(() => {
-    const { routing } = forward(params, tokens_BL, config, { kind: "prompt", promptLength_B });
+    const { routing } = forward(params, tokens_BL, config, { kind: "prompt", promptLength_B, keep });
     const weights = routing.values();
     return params.layers.map(({ ffn }) => {
       if (!("router_DE" in ffn)) return ffn;

@@ -133,11 +133,17 @@ export function applyFfn(ffn: FfnParams, x_BLD: tf.Tensor3D, config: ModelConfig
  * Next-token cross entropy of each token, in nats, [B, L]. Not all logits need exist at once: see `headCrossEntropyNats`.
  *
  * @param tokens_BM int32, [B, L + 1]: each token but the last predicts the one after it
+ * @param pass what for, evaluation without it; experts only
  */
-export function tokenLossesNats(params: Params, tokens_BM: tf.Tensor2D, config: ModelConfig): tf.Tensor2D {
+export function tokenLossesNats(
+  params: Params,
+  tokens_BM: tf.Tensor2D,
+  config: ModelConfig,
+  pass = EVALUATION,
+): tf.Tensor2D {
   return tf.tidy(() => {
     const { inputs_BL, targets_BL } = inputsAndTargets(tokens_BM);
-    const { x_BLD } = hiddenStates(params, inputs_BL, config, EVALUATION);
+    const { x_BLD } = hiddenStates(params, inputs_BL, config, pass);
     return headCrossEntropyNats(x_BLD, params.head_DV, targets_BL) as tf.Tensor2D;
   });
 }
