@@ -2,10 +2,11 @@
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { heldOutWindows, type Corpus } from "../data";
+import { heldOutWindows, type Corpus, type Tokenizer } from "../data";
 import { countParameters, denseRow, lossNats, mergeForPrompt, type ModelConfig, type Params } from "../models";
 import { Draws, randomParams, tinyConfig, tokenTensor } from "../testing";
-import { continuationLoss } from "./continuation";
+import { continuationDifference, continuationLoss } from "./continuation";
+import { continueHeldOut } from "./continue-held-out";
 import { heldOutCorpus } from "./leak/testing/held-out-corpus";
 import { perplexityByDomain } from "./perplexity";
 import { promptWeightBytes, softToSparse } from "./soft-to-sparse";
@@ -68,6 +69,21 @@ describe("the loss behind a prompt", () => {
     );
   });
 
+  it("differs between ways of routing by the mean over windows, with an interval around it", async () => {
+    const losses = await Promise.all(
+      (["prompt", "segments"] as const).map((routing) =>
+        continuationLoss(params, config, corpus, { ...options, promptLength: 4, routing }),
+      ),
+    );
+    const { domains, total } = continuationDifference(losses[0], losses[1]);
+    domains.forEach(({ mean, low, high }, d) => {
+      expect(mean).toBeCloseTo(losses[0][d].lossNats - losses[1][d].lossNats, 9);
+      expect(low <= mean && mean <= high).toBe(true);
+    });
+    expect(total.mean).toBeCloseTo((domains[0].mean + domains[1].mean) / 2, 9);
+    expect(() => continuationDifference(losses[0], losses[1].slice(1))).toThrow("the windows differ");
+  });
+
   it("refuses a prompt that does not fit", async () => {
     for (const promptLength of [0, 12, 1.5]) {
       await expect(continuationLoss(params, config, corpus, { promptLength })).rejects.toThrow(
@@ -103,6 +119,32 @@ describe("a soft mixture made sparse", () => {
     const chosen = tinyConfig({ routingMode: "token_choice" });
     await expect(softToSparse(params, chosen, corpus, { promptLength: 4, counts: [1] })).rejects.toThrow(
       'routingMode "token_choice": only experts that are merged',
+    );
+  });
+});
+
+describe("held-out text that is continued", () => {
+  const tokenizer = {
+    vocabSize: 13,
+    endOfDocument: 0,
+    decode: String,
+    encodeBatch: (texts: readonly string[]) => Promise.resolve(texts.map(() => [])),
+  } as unknown as Tokenizer;
+
+  it("begins as the real text does, and has the routing of its own segments", async () => {
+    const continued = await continueHeldOut(params, config, corpus, tokenizer, { promptLength: 5, texts: 2, seed: 1 });
+    expect(continued.map(({ domain }) => domain)).toEqual(corpus.domains.map(({ name }) => name));
+    const [{ written, real }] = continued;
+    expect([written.length, real.length]).toEqual([2, 2]);
+    // Segments 1 and 2 are routed by segment 1, which was given; segment 3 by what was written.
+    for (const segment of [0, 1]) expect(written[0].weights[0][segment]).toEqual(real[0].weights[0][segment]);
+    expect(real[0].weights[0]).toHaveLength(3);
+  });
+
+  it("leaves something to be written", async () => {
+    const all = { promptLength: 11, texts: 1 };
+    await expect(continueHeldOut(params, config, corpus, tokenizer, all)).rejects.toThrow(
+      "promptLength is 11: expected",
     );
   });
 });

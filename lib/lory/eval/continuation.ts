@@ -4,6 +4,7 @@ import { jit } from "tfjs-backend-xla";
 import type { Corpus } from "../data";
 import { tokenLossesNats, type ModelConfig, type Params } from "../models";
 import { routesPrompts, type KeptExperts, type Pass } from "../moe";
+import { bootstrapMeans, type BootstrapOptions, type Interval } from "./bootstrap";
 import type { GenerationRouting } from "./generate-options";
 import { visitWindows, type EvaluationOptions } from "./held-out";
 
@@ -25,6 +26,8 @@ export interface DomainContinuation {
   readonly lossNats: number;
   /** The same by segment of the predicted tokens, from the one that the first of them stands in on. */
   readonly segmentLossesNats: readonly number[];
+  /** The mean of each window. */
+  readonly windowLossesNats: readonly number[];
 }
 
 const continuationLosses = jit(
@@ -57,18 +60,23 @@ export async function continuationLoss(
   for (const { name: domain } of corpus.domains) {
     const sums = new Array<number>(segments).fill(0);
     const counts = new Array<number>(segments).fill(0);
+    const windowLossesNats: number[] = [];
     await visitWindows(corpus, domain, config, options, async (tokens_BM, rows) => {
       const promptLength_B = tf.fill<tf.Rank.R1>([tokens_BM.shape[0]], promptLength, "int32");
       const losses_BL = continuationLosses(params, tokens_BM, passOf(config, promptLength_B, routing, keep), config);
       const losses = await losses_BL.data();
       tf.dispose([losses_BL, promptLength_B]);
       for (let row = 0; row < rows; row++) {
+        let ofWindow = 0;
         // The loss at a position is that of the token after it.
         for (let token = promptLength; token <= contextLength; token++) {
           const segment = Math.floor(token / segmentLength) - firstSegment;
-          sums[segment] += losses[row * contextLength + token - 1];
+          const loss = losses[row * contextLength + token - 1];
+          sums[segment] += loss;
+          ofWindow += loss;
           counts[segment]++;
         }
+        windowLossesNats.push(ofWindow / (contextLength - promptLength + 1));
       }
     });
     const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
@@ -77,9 +85,43 @@ export async function continuationLoss(
       tokens: total(counts),
       lossNats: total(sums) / total(counts),
       segmentLossesNats: sums.flatMap((sum, i) => (counts[i] > 0 ? [sum / counts[i]] : [])),
+      windowLossesNats,
     });
   }
   return results;
+}
+
+/** How much higher one loss is than another on the same continuations. */
+export interface ContinuationDifference {
+  /** By domain. */
+  readonly domains: readonly (Interval & { readonly domain: string })[];
+  /** Over all windows of all domains. */
+  readonly total: Interval;
+}
+
+/**
+ * The differences of two models, or of one routed in two ways, with paired bootstrap intervals over windows of each domain.
+ *
+ * @throws Error if they were not evaluated on the same windows
+ */
+export function continuationDifference(
+  losses: readonly DomainContinuation[],
+  baseline: readonly DomainContinuation[],
+  options: BootstrapOptions = {},
+): ContinuationDifference {
+  const windows = (of: readonly DomainContinuation[]): string =>
+    of
+      .map(({ domain, windowLossesNats, tokens }) => `${domain}: ${windowLossesNats.length}, ${tokens} tokens`)
+      .join("; ");
+  if (windows(losses) !== windows(baseline)) {
+    throw new Error(`the windows differ: ${windows(losses)} against ${windows(baseline)}`);
+  }
+  const strata = losses.map(({ windowLossesNats }, d) =>
+    windowLossesNats.map((loss, w) => [{ sum: loss - baseline[d].windowLossesNats[w], weight: 1 }]),
+  );
+  const { strata: byDomain, total } = bootstrapMeans(strata, options);
+  // Every domain has a window: no mean is null.
+  return { domains: losses.map(({ domain }, d) => ({ domain, ...byDomain[d][0]! })), total: total[0]! };
 }
 
 /** What a text behind a prompt is routed by; a model whose segments are not routed is run as it is. */

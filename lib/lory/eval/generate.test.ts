@@ -5,7 +5,7 @@ import type { Tokenizer } from "../data";
 import { forward, type ModelConfig, type Params } from "../models";
 import { routesPrompts, type Pass } from "../moe";
 import { randomParams, tinyConfig, useTestBackend } from "../testing";
-import { generate, generateBatch, type GeneratedText, type StopReason } from "./generate";
+import { generate, generateBatch, type GeneratedText, type Prompt, type StopReason } from "./generate";
 import type { GenerateOptions } from "./generate-options";
 
 /** A letter is a token; the last token ends a document. */
@@ -43,7 +43,7 @@ async function generated(
 }
 
 async function batch(
-  prompts: string[],
+  prompts: Prompt[],
   options: GenerateOptions,
 ): Promise<{ pieces: string[]; texts: GeneratedText[] }> {
   const stream = generateBatch(params, config, tokenizer, prompts, options);
@@ -125,6 +125,12 @@ describe("generation", () => {
     for (const [row, prompt] of prompts.entries()) alone.push(await generated(prompt, { ...options, seed: 4 + row }));
     expect(texts.map(({ text, reason }) => ({ text, reason }))).toEqual(alone);
     texts.forEach(({ text, ids }) => expect(tokenizer.decode(ids).startsWith(text)).toBe(true));
+  });
+
+  it("takes a prompt's tokens for its text", async () => {
+    const options: GenerateOptions = { maxNewTokens: 5, seed: 2 };
+    const { texts } = await batch([[2, 0, 1]], options);
+    expect(texts[0].text).toBe((await generated("cab", options)).text);
   });
 
   it("is the same for the same seed, and another for another", async () => {
@@ -254,5 +260,6 @@ describe("refused", () => {
   it("no prompts, and one of several that does not fit, by its place", async () => {
     await expect(batch([], {})).rejects.toThrow("there are no prompts");
     await expect(batch(["a", ""], {})).rejects.toThrow("prompt 1 is empty");
+    await expect(batch([[1], [2, 13]], {})).rejects.toThrow("prompt 1 has the token 13: the model knows 0 to 12");
   });
 });

@@ -10,6 +10,9 @@ import { textStream } from "./text-stream";
 /** Why a generation ended. */
 export type StopReason = "end_of_document" | "stop_string" | "max_new_tokens" | "context_end" | "aborted";
 
+/** A text, or the ids of its tokens. */
+export type Prompt = string | readonly number[];
+
 /** Text that is new in one row of a batch: never a part of a character, nor what could begin a stop string. */
 export interface GeneratedPiece {
   readonly row: number;
@@ -37,7 +40,7 @@ export async function* generate(
   params: Params,
   config: ModelConfig,
   tokenizer: Tokenizer,
-  prompt: string,
+  prompt: Prompt,
   options: GenerateOptions = {},
 ): AsyncGenerator<string, StopReason, undefined> {
   const pieces = generateBatch(params, config, tokenizer, [prompt], options);
@@ -63,7 +66,7 @@ export async function* generateBatch(
   params: Params,
   config: ModelConfig,
   tokenizer: Tokenizer,
-  prompts: readonly string[],
+  prompts: readonly Prompt[],
   options: GenerateOptions = {},
 ): AsyncGenerator<GeneratedPiece, GeneratedText[], undefined> {
   const checked = checkedOptions(options, config);
@@ -176,18 +179,21 @@ function openRow(
 }
 
 async function promptTokens(
-  prompts: readonly string[],
+  prompts: readonly Prompt[],
   tokenizer: Tokenizer,
-  { contextLength }: ModelConfig,
+  { contextLength, vocabSize }: ModelConfig,
 ): Promise<number[][]> {
   if (prompts.length === 0) throw new Error("there are no prompts: give one at least");
-  const rows = (await tokenizer.encodeBatch([...prompts])).map((ids) => [...ids]);
+  const encoded = await tokenizer.encodeBatch(prompts.map((prompt) => (typeof prompt === "string" ? prompt : "")));
+  const rows = prompts.map((prompt, row) => [...(typeof prompt === "string" ? encoded[row] : prompt)]);
   rows.forEach((ids, row) => {
     const which = prompts.length === 1 ? "the prompt" : `prompt ${row}`;
     if (ids.length === 0) throw new Error(`${which} is empty: give at least one token to route and to go on from`);
     if (ids.length > contextLength) {
       throw new Error(`${which} has ${ids.length} tokens, the model's context ${contextLength}: shorten it`);
     }
+    const bad = ids.find((id) => !Number.isSafeInteger(id) || id < 0 || id >= vocabSize);
+    if (bad !== undefined) throw new Error(`${which} has the token ${bad}: the model knows 0 to ${vocabSize - 1}`);
   });
   return rows;
 }

@@ -1,5 +1,6 @@
 export * from "./bootstrap";
 export * from "./continuation";
+export * from "./continue-held-out";
 export * from "./decoding-speed";
 export * from "./generate";
 export * from "./generate-options";

@@ -1,5 +1,13 @@
 export { dataMixture, type DomainSize } from "./data-mixture";
 export { figureTitle, type Figure, type Json, type JsonObject } from "./figure";
+export {
+  driftLines,
+  qualityAgainstMemory,
+  routingGap,
+  type DriftSeries,
+  type SegmentSeries,
+  type SparsePoint,
+} from "./generation";
 export { intervalCurves, type IntervalCurve, type IntervalCurvesOptions, type IntervalPoint } from "./interval-curves";
 export { lossCurves, type LossCurve, type LossCurvesOptions, type LossPoint } from "./loss-curves";
 export { perplexityBars, type ModelPerplexity } from "./perplexity-bars";
