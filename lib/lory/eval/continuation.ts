@@ -30,12 +30,6 @@ export interface DomainContinuation {
   readonly windowLossesNats: readonly number[];
 }
 
-const continuationLosses = jit(
-  (params: Params, tokens_BM: tf.Tensor2D, pass: Pass, config: ModelConfig) =>
-    tokenLossesNats(params, tokens_BM, config, pass),
-  { name: "losses of continuations" },
-);
-
 /**
  * The loss of held-out text behind a prompt, by domain, as it would be if the model had written it: nothing is routed by what is predicted. The prompt
  * routes alone, or every segment is routed by the one before; so a score does not profit from an answer that the router has seen.
@@ -56,6 +50,12 @@ export async function continuationLoss(
   }
   const firstSegment = Math.floor(promptLength / segmentLength);
   const segments = Math.floor(contextLength / segmentLength) - firstSegment + 1;
+  // One for each call, since programs of other models, routings and numbers of experts share nothing.
+  const continuationLosses = jit(
+    (tensors: Params, tokens_BM: tf.Tensor2D, promptLength_B: tf.Tensor1D) =>
+      tokenLossesNats(tensors, tokens_BM, config, passOf(config, promptLength_B, routing, keep)),
+    { name: "losses of continuations" },
+  );
   const results: DomainContinuation[] = [];
   for (const { name: domain } of corpus.domains) {
     const sums = new Array<number>(segments).fill(0);
@@ -63,7 +63,7 @@ export async function continuationLoss(
     const windowLossesNats: number[] = [];
     await visitWindows(corpus, domain, config, options, async (tokens_BM, rows) => {
       const promptLength_B = tf.fill<tf.Rank.R1>([tokens_BM.shape[0]], promptLength, "int32");
-      const losses_BL = continuationLosses(params, tokens_BM, passOf(config, promptLength_B, routing, keep), config);
+      const losses_BL = continuationLosses(params, tokens_BM, promptLength_B);
       const losses = await losses_BL.data();
       tf.dispose([losses_BL, promptLength_B]);
       for (let row = 0; row < rows; row++) {
