@@ -30,7 +30,7 @@ export interface DecodingSpeed {
 }
 
 /** Tokens that are written in one turn: short, so that what else the machine does meets all models. */
-const TURN = 16;
+const TURN = 4;
 
 /**
  * Times models that take turns of a few tokens: the whole of a token, from the one before it to its logits on the host. A round that compiles comes first

@@ -1,6 +1,6 @@
 /**
  * `npm run bench -- generate [ROUNDS]`: the time of a token, from the one before it to its logits on the host, of a Lory model beside the dense
- * one of the same active size. They take turns of 16 tokens, so that what else the machine does meets all alike; a row's ratio is the median of
+ * one of the same active size. They take turns of 4 tokens, so that what else the machine does meets all alike; a row's ratio is the median of
  * the rounds'. Routed by the prompt, one row is to cost what the dense model costs, within 3 %; routed by segments, a merge each T tokens comes on
  * top; rows that are written together each have a network of their own. Written to results/benchmarks/generate.json.
  */
@@ -26,7 +26,7 @@ const GOALS = { prompt: 1 / 1.03, segments: 1 / 1.25 };
 
 const CASES: readonly Case[] = [
   { preset: "1m", contextLength: 256, segmentLength: 32, promptLength: 64, tokens: 128, rows: 1, goals: GOALS },
-  { preset: "20m", contextLength: 512, segmentLength: 128, promptLength: 128, tokens: 256, rows: 1, goals: GOALS },
+  { preset: "5m", contextLength: 512, segmentLength: 64, promptLength: 128, tokens: 128, rows: 1, goals: GOALS },
   {
     preset: "1m",
     contextLength: 256,
