@@ -8,7 +8,7 @@ const REPOSITORY = path.resolve(__dirname, "../../..");
 const NOTEBOOKS = path.join(REPOSITORY, "notebooks");
 /** Has a command of its own, which continuous integration runs. */
 const QUICKSTART = "00-quickstart.ipynb";
-const TIMEOUT_MS = 300_000;
+const TIMEOUT_MS = 600_000;
 
 const names = fs.readdirSync(NOTEBOOKS).filter((name) => name.endsWith(".ipynb") && name !== QUICKSTART);
 
