@@ -4,6 +4,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
+import { parseArgs } from "node:util";
 import { buildCorpus, type BuildProgress, inputsHash, upToDateManifest } from "./builder/build";
 import { DEBIAN_LOCK_FILE, type DebianLock, renewedLock } from "./builder/debian";
 import type { CorpusDefinition } from "./builder/definition";
@@ -12,8 +13,9 @@ import { convertLlamaTokenizer, recordFixtures, trainTokenizer } from "./vocabul
 import { bytesPerToken, packCorpus, readPack, unpackCorpus } from "./pack";
 import { corpusReport, domainTable, withReport } from "./report";
 import { knownCorpora } from "./corpus";
+import { importCorpus } from "./import";
 import { CorpusError, messageOf, systemCode } from "./corpus-error";
-import { readManifest } from "./manifest";
+import { MANIFEST_FILE, readManifest } from "./manifest";
 import { tokenizerFile } from "./tokenizer";
 import { corpusFolder } from "./project-folder";
 
@@ -49,6 +51,11 @@ const COMMANDS: Record<string, Command> = {
       writeFileSync(file, withReport(readFileSync(file, "utf8"), builtManifest(name)));
       return Promise.resolve(say(`wrote ${file}`));
     },
+  },
+  import: {
+    usage: "import <corpus> <file>...",
+    what: "make data/<corpus> of your own .jsonl, .jsonl.gz, .jsonl.zst or .parquet files; see data/README.md",
+    run: importFiles,
   },
   pack: {
     usage: "pack <corpus> [folder]",
@@ -116,6 +123,45 @@ async function pack(argument: string | undefined, folder?: string): Promise<void
   say(`${bytesPerToken(packed, manifest).toFixed(3)} bytes a token`);
 }
 
+async function importFiles(...args: (string | undefined)[]): Promise<void> {
+  const share = { type: "string" } as const;
+  const { values, positionals } = parseArgs({
+    args: args.filter((each) => each !== undefined),
+    allowPositionals: true,
+    options: {
+      tokenizer: share,
+      "held-out": share,
+      validation: share,
+      "max-similarity": share,
+      "max-malformed": share,
+      licence: share,
+    },
+  });
+  const [name, ...files] = positionals;
+  if (name === undefined || !/^[\w-]+$/.test(name)) {
+    throw new CorpusError("name the corpus with letters, digits, - and _, then its files");
+  }
+  if (knownCorpora().includes(name))
+    throw new CorpusError(`${name} is a corpus that is built from packages: take another name`);
+  const number = (key: string, text: string | undefined) => (text === undefined ? {} : { [key]: Number(text) });
+  const { manifest, malformed } = await importCorpus({
+    name,
+    files,
+    folder: path.join(corpusFolder(name), "build"),
+    ...(values.tokenizer === undefined ? {} : { tokenizer: values.tokenizer }),
+    ...(values.licence === undefined ? {} : { licence: values.licence }),
+    ...number("heldOutFraction", values["held-out"]),
+    ...number("validationFraction", values.validation),
+    ...number("maxSimilarity", values["max-similarity"]),
+    ...number("maxMalformed", values["max-malformed"]),
+  });
+  say(`${domainTable(manifest)}\n`);
+  for (const { file, count, lines, examples } of malformed.filter((each) => each.count > 0)) {
+    say([`${count} of ${lines} lines of ${file} were malformed and left out:`, ...examples].join("\n"));
+  }
+  say(`imported corpus ${name} (${manifest.hash.slice(0, 16)})`);
+}
+
 async function unpack(folder: string | undefined): Promise<void> {
   if (folder === undefined) throw new CorpusError("no folder with a packed corpus was named");
   const { name } = readPack(folder);
@@ -128,6 +174,9 @@ async function unpack(folder: string | undefined): Promise<void> {
 function corpusName(argument: string | undefined): string {
   const known = knownCorpora();
   if (argument !== undefined && known.includes(argument)) return argument;
+  const isBuilt =
+    /^[\w-]+$/.test(argument ?? "") && existsSync(path.join(corpusFolder(argument ?? ""), "build", MANIFEST_FILE));
+  if (argument !== undefined && isBuilt) return argument;
   const given = argument === undefined ? "no corpus was named" : `there is no corpus ${JSON.stringify(argument)}`;
   throw new CorpusError(`${given}; known are ${known.join(", ")}`);
 }

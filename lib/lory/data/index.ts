@@ -18,3 +18,4 @@ export * from "./similarity";
 export * from "./orders";
 export * from "./loader";
 export { bytesPerToken, packCorpus, unpackCorpus, type Pack, type PackedFile, type PackOptions } from "./pack";
+export { importCorpus, type ImportedCorpus, type ImportOptions, type MalformedLines } from "./import";

@@ -108,12 +108,15 @@ describe("buildCorpus", () => {
   });
 
   it("stores exactly the texts that were cut, in their order", async () => {
-    const { train, heldOut, sources } = await withTexts(definition, { cache, run: noProgram }, ({ splits, read }) =>
-      Promise.resolve({
-        train: splits.train.map(read),
-        heldOut: splits.heldOut.map(read),
-        sources: splits.train.map(({ source }) => source),
-      }),
+    const { train, heldOut, sources } = await withTexts(
+      definition,
+      { cache, run: noProgram },
+      ({ texts: { splits }, read }) =>
+        Promise.resolve({
+          train: splits.train.map(read),
+          heldOut: splits.heldOut.map(read),
+          sources: splits.train.map(({ source }) => source),
+        }),
     );
     await build();
     const corpus = await openCorpus(folder);
@@ -141,7 +144,7 @@ describe("buildCorpus", () => {
     const source = { ...definition.sources[0], ...npm, integrity: integrityOf(tarball) };
     writeFileSync(archivePath(npm, cache), tarball);
     const one = { ...definition, domains: [{ ...definition.domains[0], maxBytes: 1e6 }], sources: [source] };
-    const { splits, longest } = await withTexts(one, { cache, run: noProgram }, ({ splits, read }) =>
+    const { splits, longest } = await withTexts(one, { cache, run: noProgram }, ({ texts: { splits }, read }) =>
       Promise.resolve({ splits, longest: Math.max(...splits.train.map((document) => read(document).length)) }),
     );
     const [train, heldOut] = [splits.train, splits.heldOut].map(

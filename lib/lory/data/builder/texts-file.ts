@@ -1,6 +1,6 @@
 /** What was cut for a corpus, as a file: a build that was killed while it tokenized need not cut again. */
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { SPLITS, type SplitName, type StepCounts } from "../manifest";
+import { SPLITS, type SplitName } from "../manifest";
 import type { CorpusTexts, TextDocument } from "./texts";
 
 interface Columns {
@@ -12,14 +12,14 @@ interface Columns {
   bytes: number[];
 }
 
-interface TextsFile {
+interface TextsFile<Texts extends CorpusTexts> {
   files: string[];
-  steps: StepCounts[][];
+  others: Omit<Texts, "splits">;
   splits: Record<SplitName, Columns>;
 }
 
 /** Writes the file, whole or not at all. */
-export function writeTexts(file: string, { splits, steps }: CorpusTexts): void {
+export function writeTexts(file: string, { splits, ...others }: CorpusTexts): void {
   const numbers = new Map<string, number>();
   const columns = (documents: TextDocument[]): Columns => {
     const all: Columns = { domain: [], source: [], file: [], at: [], bytes: [] };
@@ -35,15 +35,15 @@ export function writeTexts(file: string, { splits, steps }: CorpusTexts): void {
     return all;
   };
   const stored = Object.fromEntries(SPLITS.map((split) => [split, columns(splits[split])]));
-  const content = { splits: stored, steps, files: [...numbers.keys()] };
+  const content = { splits: stored, others, files: [...numbers.keys()] };
   writeFileSync(`${file}.part`, JSON.stringify(content), { flush: true });
   renameSync(`${file}.part`, file);
 }
 
 /** Reads what `writeTexts` wrote; undefined when it is not there. */
-export function readTexts(file: string): CorpusTexts | undefined {
+export function readTexts<Texts extends CorpusTexts>(file: string): Texts | undefined {
   if (!existsSync(file)) return undefined;
-  const { files, steps, splits } = JSON.parse(readFileSync(file, "utf8")) as TextsFile;
+  const { files, others, splits } = JSON.parse(readFileSync(file, "utf8")) as TextsFile<Texts>;
   const documents = (columns: Columns) =>
     columns.domain.map((domain, index): TextDocument => ({
       domain,
@@ -53,5 +53,5 @@ export function readTexts(file: string): CorpusTexts | undefined {
       bytes: columns.bytes[index],
     }));
   const [train, validation, heldOut] = SPLITS.map((split) => documents(splits[split]));
-  return { steps, splits: { train, validation, heldOut } };
+  return { ...others, splits: { train, validation, heldOut } } as Texts;
 }

@@ -119,7 +119,7 @@ export async function corpusTexts(
  * Looks for near duplicates of training documents among those set apart, with functions of another seed than before, and
  * drops what is found there.
  */
-function dropAcrossSplits(
+export function dropAcrossSplits(
   splits: CorpusTexts["splits"],
   steps: StepCounts[][],
   spool: TextSpool,

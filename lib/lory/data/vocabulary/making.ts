@@ -27,7 +27,7 @@ export async function trainTokenizer(
   definition: CorpusDefinition,
   onProgress?: (progress: BuildProgress) => void,
 ): Promise<string> {
-  return withTexts(definition, { onProgress }, ({ splits, read }) =>
+  return withTexts(definition, { onProgress }, ({ texts: { splits }, read }) =>
     withPython(async (python, scratch) => {
       const texts = path.join(scratch, "texts.jsonl");
       const trained = path.join(scratch, TOKENIZER_FILE);

@@ -1,0 +1,1 @@
+export { importCorpus, type ImportedCorpus, type ImportOptions, type MalformedLines } from "./import-corpus";
