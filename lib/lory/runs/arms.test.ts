@@ -74,7 +74,9 @@ describe("findings", () => {
   it("say how long the symmetry lasted", () => {
     const text = symmetryFindings(copy, [noise]);
     expect(text).toContain("the experts is 0 exactly");
-    expect(text).toContain("0.01 was reached after 1 updates, 0.1 was reached after 4 updates");
+    expect(text).toContain(
+      "a distance of 0.01 is reached within 1 update, a distance of 0.1 is reached within 4 updates",
+    );
     expect(text).toContain("**noise** starts its experts at a distance of 0.60");
   });
 

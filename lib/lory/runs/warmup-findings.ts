@@ -52,23 +52,29 @@ export function warmupFindings(without: Arm, warmed: Arm): string {
  */
 export function symmetryFindings(copy: Arm, others: readonly Arm[]): string {
   const [at] = copy.metrics.slice(copy.startStep);
-  const updates = LEVELS.map((level) => {
-    const count = updatesUntilDistance(copy, level);
-    return count === undefined ? `${level} was not reached` : `${level} was reached after ${count} updates`;
-  });
   const sentences = [
     `At the copy (**${copy.name}**) the relative distance of the experts is ${shown(at.expertDistance)} and the norm of the routers' gradient ` +
-      `${shown(at.routerGradNorm)}; of the distance, ${updates.join(", ")}.`,
+      `${shown(at.routerGradNorm)}; ${parting(copy)}.`,
     ...others.map((other) => {
       const [start] = other.metrics.slice(other.startStep);
       return (
         `**${other.name}** starts its experts at a distance of ${shown(start.expertDistance)} and its routers at a gradient of ` +
-        `${shown(start.routerGradNorm)}; its loss ends ${signed(mean(seedGaps(copy, other)))} than that of **${copy.name}**, with ` +
+        `${shown(start.routerGradNorm)}${start.expertDistance === 0 ? `; ${parting(other)}` : ""}; its loss ends ${signed(mean(seedGaps(copy, other)))} than that of **${copy.name}**, with ` +
         `${percent(finalUtilization(other) ?? 0)} active pairs against ${percent(finalUtilization(copy) ?? 0)}.`
       );
     }),
   ];
   return sentences.join(" ");
+}
+
+/** When copies lay so far apart. */
+function parting(each: Arm): string {
+  const reached = LEVELS.map((level) => {
+    const count = updatesUntilDistance(each, level);
+    if (count === undefined) return `a distance of ${level} is not reached`;
+    return `a distance of ${level} is reached within ${count} ${count === 1 ? "update" : "updates"}`;
+  });
+  return reached.join(", ");
 }
 
 /** By seed: the final loss of `other` minus that of `base`. */

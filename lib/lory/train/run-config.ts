@@ -30,7 +30,8 @@ export interface DenseWarmupConfig {
   readonly fraction: number;
   /**
    * AdamW at the copy: `fresh` begins anew, as in the paper's reading here; `kept` copies the running means with the weights, those of an FFN into
-   * every expert, and starts new tensors with means of 0.
+   * every expert, and starts new tensors with means of 0. An expert's gradient is about 1 / E of its FFN's before, so that its steps are small until
+   * the kept means are forgotten.
    */
   readonly optimizerState: (typeof WARMUP_OPTIMIZER_STATES)[number];
   /** Deviation of the normal noise that is added to each expert's copy, in deviations of the copied matrix; 0 adds none. */
