@@ -143,6 +143,29 @@ describe("routing by domain", () => {
     }
   });
 
+  it("comes with the statistics of routing, over all domains alike, and what experts and domains share", async () => {
+    const found = await routingByDomain(params, config, corpus, { batchSize: 3, maxWindows: 5 });
+    const entropy = (shares: readonly number[]): number => -shares.reduce((sum, p) => sum + p * Math.log(p), 0);
+    found.weights.forEach((means_DE, l) => {
+      const tokensOf = (domain: string): number[][] =>
+        naive
+          .get(domain)!
+          .flatMap((window) => Array.from({ length: 11 }, (_, t) => window.weights[l][Math.floor(t / 4)]));
+      const rows = found.domains.map(tokensOf);
+      const means_E = means_DE[0].map((_, e) => mean(means_DE.map((row) => row[e])));
+      const { meanEntropyNats, entropyOfMeanNats, highShare, loadImbalance } = found.statistics[l]!;
+      const expected = [
+        mean(rows.map((tokens) => mean(tokens.map(entropy)))),
+        entropy(means_E),
+        mean(rows.map((tokens) => mean(tokens.flat().map((w) => (w > 2 / config.numExperts ? 1 : 0))))),
+        Math.max(...means_E) * config.numExperts - 1,
+      ];
+      expectClose([meanEntropyNats, entropyOfMeanNats, highShare, loadImbalance], expected, { rtol: 1e-4, atol: 1e-6 });
+      const information = entropy(means_E) - mean(means_DE.map(entropy));
+      expectClose(found.domainInformationNats[l], information, { rtol: 1e-4, atol: 1e-6 });
+    });
+  });
+
   it("counts each token by itself where tokens are routed", async () => {
     const chosen = { ...config, routingMode: "token_choice", numExpertsPerTok: 1 } as const;
     const { weights } = await routingByDomain(params, chosen, corpus, { batchSize: 2, maxWindows: 3 });

@@ -37,6 +37,11 @@ export function routingSums(routing: readonly tf.Tensor3D[], unitTokens: readonl
 /** Keeps a logarithm and a division finite; the smallest normal number of f32. */
 const TINY = 1.1754944e-38;
 
+/** Whether a unit's weight for an expert counts as high: above 2 / E. */
+export function isHighWeight(share: number, numExperts: number): boolean {
+  return share > HIGH_WEIGHT / numExperts;
+}
+
 /** How a layer routes. Each is defined here and nowhere else. */
 export interface RoutingStatistics {
   /** `mean_x H(p_x)`, in nats: the entropy of a unit's weights p, on average. 0: each takes one expert; log E: all take all evenly. */
