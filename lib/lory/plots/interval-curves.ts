@@ -53,7 +53,7 @@ export function intervalCurves(curves: readonly IntervalCurve[], options: Interv
   const ticks: JsonObject = isLogarithmic ? { type: "log", tickvals: places, ticktext: places.map(String) } : {};
   const layout = paperLayout(title, note, {
     xaxis: axis(xTitle, ticks),
-    yaxis: axis(yTitle, { zeroline: true, zerolinecolor: STYLE.mutedInk }),
+    yaxis: axis(yTitle, { rangemode: "tozero", zeroline: true, zerolinecolor: STYLE.mutedInk }),
     legend: { x: 1, y: 1, xanchor: "right", yanchor: "top" },
     hovermode: "x unified",
   });
