@@ -1,3 +1,4 @@
+export { batchingFindings, batchingTable, type MeasuredBatching } from "./batching-findings";
 export { ClaimError, claims } from "./claims";
 export { display, type Displayable, isDisplayable, markdown, Output } from "./display";
 export {

@@ -1,3 +1,4 @@
+export { batchingBars, type BatchingBar } from "./batching-bars";
 export { dataMixture, type DomainSize } from "./data-mixture";
 export { figureTitle, type Figure, type Json, type JsonObject } from "./figure";
 export {

@@ -5,12 +5,11 @@ import { sha256 } from "../manifest";
 import { readNpy } from "../npy";
 import { projectFolder } from "../project-folder";
 import { bm25Chunks } from "../similarity/bm25-chunks";
-import { onnxIdentity } from "../similarity/onnx";
 import { releasedWalk } from "../similarity/released-walk";
 import { type DocumentPaths, similarityWalk } from "../similarity/similarity-walk";
-import type { BatchingConfig, EmbeddingConfig } from "./batching-config";
+import type { BatchingConfig } from "./batching-config";
 import type { DocumentOrder } from "./epoch-order";
-import { nearestDocuments } from "./nearest-documents";
+import { encoderIdentity, nearestDocuments } from "./nearest-documents";
 import { orderHash, readOrder, writeOrder } from "./order-files";
 
 /** What an order is of, beside the corpus and `batching`. */
@@ -56,7 +55,7 @@ export async function documentOrder(
   const kept = readOrder(folder, corpus.train.documents);
   if (kept) return { batching, ...kept };
   const made = await compute(corpus, batching, { ...options, cacheFolder });
-  return { batching, ...writeOrder(folder, made.paths, made.neighbours, key.text) };
+  return { batching, ...writeOrder(folder, made, key.text) };
 }
 
 /** What determines an order, as text and as its hash. */
@@ -73,27 +72,20 @@ function orderKey(corpus: Corpus, batching: BatchingConfig, { seed, contextLengt
   return { text, hash: sha256(text) };
 }
 
-/** What of an encoder lies outside of its configuration. */
-function encoderIdentity(embedding: EmbeddingConfig): string {
-  return embedding.encoder === "onnx" ? onnxIdentity(embedding.model) : embedding.encoder;
-}
-
-type Computed = { paths: DocumentPaths; neighbours?: Awaited<ReturnType<typeof nearestDocuments>>["neighbours"] };
-
 async function compute(
   corpus: Corpus,
   batching: Exclude<BatchingConfig, { order: "random" | "domain" | "file" }>,
   options: OrderOptions & { cacheFolder: string },
-): Promise<Computed> {
+): Promise<DocumentPaths> {
   const { seed, contextLength, onProgress, signal } = options;
   const total = corpus.train.documents;
   if (batching.order === "bm25") {
     const { bufferDocuments, queryTerms } = batching;
     const report = (done: number) => onProgress?.({ stage: "order", done, total, detail: "bm25" });
     const bm25 = { seed, bufferDocuments, queryTerms, pathTokens: contextLength, signal, onProgress: report };
-    return { paths: bm25Chunks(corpus.train, bm25) };
+    return bm25Chunks(corpus.train, bm25);
   }
-  const { neighbours } = await nearestDocuments(corpus, batching, options);
+  const neighbours = await nearestDocuments(corpus, batching, options);
   onProgress?.({ stage: "order", done: 0, total, detail: batching.order });
   const { order } = batching;
   const paths =
@@ -101,7 +93,7 @@ async function compute(
       ? similarityWalk(neighbours)
       : releasedWalk(neighbours, { seed, pathLength: batching.pathLength });
   onProgress?.({ stage: "order", done: total, total, detail: order });
-  return { paths, neighbours };
+  return paths;
 }
 
 function given({ train, name }: Corpus, batching: { order: "file"; file: string }): DocumentOrder {

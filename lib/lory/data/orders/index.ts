@@ -9,6 +9,7 @@ export type {
 } from "./batching-config";
 export { documentOrder, type OrderOptions, type OrderProgress } from "./document-order";
 export { type DocumentOrder, orderOfEpoch } from "./epoch-order";
+export { domainExamples, instanceExample, type ExampleOptions, type InstancePart } from "./instance-examples";
 export { instanceStatistics, type InstanceStatistics } from "./instance-statistics";
 export { corpusEmbeddings, nearestDocuments, openEmbedder } from "./nearest-documents";
-export { readNeighbours } from "./order-files";
+export { readNeighbours } from "./neighbour-files";

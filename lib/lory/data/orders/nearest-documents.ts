@@ -1,20 +1,22 @@
 import path from "node:path";
 import type { Corpus } from "../corpus";
+import { sha256 } from "../manifest";
 import { approximateNeighbours } from "../similarity/approximate-neighbours";
 import type { Embedder } from "../similarity/embedder";
 import { embedDocuments } from "../similarity/embedding-cache";
 import { energeticEncoder } from "../similarity/energetic";
 import { exactNeighbours } from "../similarity/exact-neighbours";
 import type { Embeddings, Neighbours } from "../similarity/neighbours";
-import { onnxEncoder } from "../similarity/onnx";
+import { onnxEncoder, onnxIdentity } from "../similarity/onnx";
 import { textEmbedder } from "../similarity/text-embedder";
 import { tfIdfEmbedder } from "../similarity/tf-idf";
 import { loadTokenizer } from "../tokenizer";
 import type { EmbeddingConfig, Search } from "./batching-config";
 import type { OrderOptions } from "./document-order";
+import { keepNeighbours, keptNeighbours } from "./neighbour-files";
 
-/** `search: "auto"` compares all pairs of so many documents: half a minute on two cores. */
-export const LARGEST_EXACT = 50_000;
+/** `search: "auto"` compares all pairs of so many documents: a minute or two on two cores. */
+export const LARGEST_EXACT = 100_000;
 
 /** The embedder of a configuration, for a corpus. The caller closes it. */
 export async function openEmbedder(corpus: Corpus, embedding: EmbeddingConfig): Promise<Embedder> {
@@ -45,20 +47,34 @@ export async function corpusEmbeddings(
   }
 }
 
-/** The embeddings of a corpus's training documents, and the nearest of each. */
+/** What of an encoder lies outside of its configuration. */
+export function encoderIdentity(embedding: EmbeddingConfig): string {
+  return embedding.encoder === "onnx" ? onnxIdentity(embedding.model) : embedding.encoder;
+}
+
+/** Raised whenever the same configuration gives other neighbours than before. */
+const NEIGHBOURS_VERSION = 1;
+
+/** The nearest of each of a corpus's training documents. They are sought once and kept, for all orders that are made of them. */
 export async function nearestDocuments(
   corpus: Corpus,
   { embedding, neighbours: k, search }: { embedding: EmbeddingConfig; neighbours: number; search: Search },
   options: Pick<OrderOptions, "cacheFolder" | "onProgress" | "signal">,
-): Promise<{ embeddings: Embeddings; neighbours: Neighbours }> {
-  const embeddings = await corpusEmbeddings(corpus, embedding, options);
+): Promise<Neighbours> {
+  const { cacheFolder, onProgress, signal } = options;
   const isExact = search === "exact" || (search === "auto" && corpus.train.documents <= LARGEST_EXACT);
-  const find = isExact ? exactNeighbours : approximateNeighbours;
-  const neighbours = await find(embeddings, {
+  const detail = isExact ? "exact" : "approximate";
+  const encoder = encoderIdentity(embedding);
+  const madeFrom = { version: NEIGHBOURS_VERSION, corpus: corpus.hash, embedding, encoder, k, search: detail };
+  const folder = cacheFolder && path.join(cacheFolder, "neighbours", sha256(JSON.stringify(madeFrom)).slice(0, 24));
+  const kept = folder ? keptNeighbours(folder) : undefined;
+  if (kept) return kept;
+  const embeddings = await corpusEmbeddings(corpus, embedding, options);
+  const neighbours = await (isExact ? exactNeighbours : approximateNeighbours)(embeddings, {
     k,
-    signal: options.signal,
-    onProgress: (done, total) =>
-      options.onProgress?.({ stage: "neighbours", done, total, detail: isExact ? "exact" : "approximate" }),
+    signal,
+    onProgress: (done, total) => onProgress?.({ stage: "neighbours", done, total, detail }),
   });
-  return { embeddings, neighbours };
+  if (folder) keepNeighbours(folder, neighbours, madeFrom);
+  return neighbours;
 }

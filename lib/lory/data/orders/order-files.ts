@@ -1,14 +1,11 @@
 /**
  * An order on the disk, as NumPy reads it: `order.npy`, uint32 [N], document indices; `paths.npy`, uint32, where paths begin in it;
- * `neighbours.npy`, int32 [N, K], and `similarities.npy`, float32 [N, K], if it was made of neighbours; `order.json`, what it was made from and the
- * hashes of the files.
+ * `order.json`, what it was made from and the hashes of the files.
  */
 import { readFileSync, rmSync } from "node:fs";
 import path from "node:path";
-import { encodeMatrix, readMatrix } from "../matrix-npy";
 import { sha256 } from "../manifest";
 import { encodeNpy, readNpy } from "../npy";
-import type { Neighbours } from "../similarity/neighbours";
 import type { DocumentPaths } from "../similarity/similarity-walk";
 import { type WriteFile, writeWholeFolder } from "../whole-folder";
 
@@ -30,22 +27,9 @@ export function orderHash(order: Uint32Array): string {
  * @param key what it was made from, as JSON
  * @throws CorpusError when it cannot be written
  */
-export function writeOrder(
-  folder: string,
-  paths: DocumentPaths,
-  neighbours: Neighbours | undefined,
-  key: string,
-  writeFile?: WriteFile,
-): StoredOrder {
+export function writeOrder(folder: string, paths: DocumentPaths, key: string, writeFile?: WriteFile): StoredOrder {
   const hash = orderHash(paths.order);
-  const files: Record<string, Uint8Array> = {
-    "order.npy": encodeNpy(paths.order),
-    "paths.npy": encodeNpy(paths.pathStarts),
-    ...(neighbours && {
-      "neighbours.npy": encodeMatrix(neighbours.ids_NK, neighbours.k),
-      "similarities.npy": encodeMatrix(neighbours.similarities_NK, neighbours.k),
-    }),
-  };
+  const files = { "order.npy": encodeNpy(paths.order), "paths.npy": encodeNpy(paths.pathStarts) };
   const hashes = Object.fromEntries(Object.entries(files).map(([name, content]) => [name, sha256(content)]));
   const record = { hash, madeFrom: JSON.parse(key) as unknown, sha256: hashes };
   writeWholeFolder(folder, { ...files, [RECORD]: `${JSON.stringify(record, null, 2)}\n` }, "the order", writeFile);
@@ -70,17 +54,4 @@ export function readOrder(folder: string, documents: number): StoredOrder | unde
   }
   rmSync(folder, { recursive: true, force: true });
   return undefined;
-}
-
-/** Neighbours from two files of any origin, such as FAISS's: `<i4` document indices, -1 for none, and `<f4` similarities, [N, K] each. */
-export function readNeighbours(idsFile: string, similaritiesFile: string): Neighbours {
-  const ids = readMatrix(idsFile, "<i4");
-  const similarities = readMatrix(similaritiesFile, "<f4");
-  if (ids.rows !== similarities.rows || ids.columns !== similarities.columns) {
-    throw new RangeError(
-      `${idsFile} holds ${ids.rows} x ${ids.columns} neighbours, ${similaritiesFile} ${similarities.rows} x ` +
-        `${similarities.columns} similarities: expected as many`,
-    );
-  }
-  return { documents: ids.rows, k: ids.columns, ids_NK: ids.values, similarities_NK: similarities.values };
 }

@@ -3,6 +3,7 @@ import os from "node:os";
 import path from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { trainBatches } from "../batches";
 import { type Corpus, openCorpus } from "../corpus";
 import { encodeNpy } from "../npy";
 import { randomBits } from "../permutation";
@@ -12,9 +13,11 @@ import { storeOf } from "../tiny-store";
 import { batchingConfig } from "./batching-config";
 import { documentOrder, type OrderProgress } from "./document-order";
 import { orderOfEpoch } from "./epoch-order";
+import { domainExamples, instanceExample } from "./instance-examples";
 import { instanceStatistics } from "./instance-statistics";
 import { corpusEmbeddings } from "./nearest-documents";
-import { readNeighbours, readOrder, writeOrder } from "./order-files";
+import { readNeighbours } from "./neighbour-files";
+import { readOrder, writeOrder } from "./order-files";
 
 const folder = mkdtempSync(path.join(os.tmpdir(), "orders-"));
 const cacheFolder = path.join(folder, "cache");
@@ -97,15 +100,26 @@ describe("documentOrder", () => {
     expect(await documentOrder(corpus, batching, { ...own, onProgress })).toEqual(first);
     expect(stages).toEqual([]);
 
-    const [place] = readdirSync(path.join(own.cacheFolder, "orders"));
-    const file = (name: string) => path.join(own.cacheFolder, "orders", place, name);
-    const neighbours = readNeighbours(file("neighbours.npy"), file("similarities.npy"));
+    const only = (kind: string) => {
+      const [place, ...others] = readdirSync(path.join(own.cacheFolder, kind));
+      expect(others).toEqual([]);
+      return (name: string) => path.join(own.cacheFolder, kind, place, name);
+    };
+    const [file, near] = [only("orders"), only("neighbours")];
+    const neighbours = readNeighbours(near("neighbours.npy"), near("similarities.npy"));
     expect(similarityWalk(neighbours).order).toEqual(first.paths!.order);
     const bytes = readFileSync(file("order.npy"));
     bytes[bytes.length - 4] ^= 1;
     writeFileSync(file("order.npy"), bytes);
     expect((await documentOrder(corpus, batching, { ...own, onProgress })).hash).toBe(first.hash);
-    expect(stages).toContain("order");
+    expect(new Set(stages)).toEqual(new Set(["order"]));
+    // Another order of the same neighbours does not seek them again; damaged ones are sought again.
+    stages.length = 0;
+    await documentOrder(corpus, batchingConfig("released"), { ...own, onProgress });
+    expect(new Set(stages)).toEqual(new Set(["order"]));
+    writeFileSync(near("similarities.npy"), "damaged");
+    await documentOrder(corpus, batchingConfig({ order: "released", pathLength: 5 }), { ...own, onProgress });
+    expect(stages).toContain("neighbours");
     // Another question is another order.
     const other = await documentOrder(corpus, batchingConfig({ order: "similarity", neighbours: 3 }), own);
     expect(other.hash).not.toBe(first.hash);
@@ -134,12 +148,10 @@ describe("documentOrder", () => {
       throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
     };
     const paths = { order: Uint32Array.of(1, 0), pathStarts: Uint32Array.of(0) };
-    expect(() => writeOrder(place, paths, undefined, "{}", full)).toThrow(
-      "the disk is full, the order was not written",
-    );
+    expect(() => writeOrder(place, paths, "{}", full)).toThrow("the disk is full, the order was not written");
     expect(readdirSync(path.dirname(place))).toEqual([]);
     expect(readOrder(place, 2)).toBeUndefined();
-    expect(writeOrder(place, paths, undefined, "{}")).toEqual(readOrder(place, 2));
+    expect(writeOrder(place, paths, "{}")).toEqual(readOrder(place, 2));
     expect(readOrder(place, 3)).toBeUndefined();
   });
 });
@@ -209,5 +221,24 @@ describe("instanceStatistics", () => {
     expect(domain.purity).toBeGreaterThan(0.95);
     expect(random.documentsMedian).toBeGreaterThanOrEqual(4);
     expect(() => instanceStatistics(corpus.train, Uint32Array.of(0), 1e6)).toThrow("fill no instance");
+  });
+});
+
+describe("instanceExample", () => {
+  it("shows an instance's documents with where they are from, and their cosines", async () => {
+    const embeddings = await corpusEmbeddings(corpus, { encoder: "tf-idf", dimension: 64 }, {});
+    const order = orderOfEpoch({ batching: { order: "random" } }, corpus.train, 3, 0);
+    const decode = (tokens: ArrayLike<number>) => Array.from(tokens).join(" ");
+    const options = { contextLength: 100, instance: 4, decode, embeddings, characters: 1000 };
+    const parts = instanceExample(corpus, order, options);
+    expect(parts.reduce((sum, { tokens }) => sum + tokens, 0)).toBe(100);
+    expect(parts.map(({ similarity }) => similarity === null)).toEqual(parts.map((_, i) => i === 0));
+    const batch = trainBatches(corpus, { batchSize: 1, contextLength: 100, seed: 3 });
+    const texts = Array.from({ length: instanceStatistics(corpus.train, order, 100).instances }, () =>
+      decode(batch.next().value.tokens_BM.subarray(0, 100)),
+    );
+    expect(texts).toContain(parts.map(({ text }) => text).join(" "));
+    expect(domainExamples(corpus, { decode }).map(({ domain }) => domain)).toEqual(["north", "south"]);
+    expect(() => instanceExample(corpus, order, { ...options, instance: 1e6 })).toThrow("instance is 1000000");
   });
 });
