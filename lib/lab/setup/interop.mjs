@@ -63,7 +63,7 @@ const current = () => digest(read("requirements.txt"), ROOT);
 /** @type {Step} */
 const transformers = {
   id: "interop-transformers",
-  title: "transformers, for the same",
+  title: "transformers, and what TensorBoard reads its files with, for the same",
   megabytes: 100,
   duration: "10 s",
   isDone: () => isStamped(stampOf("transformers"), current()),
