@@ -1,5 +1,9 @@
 import type { Figure, JsonObject } from "./figure";
+import { thinned } from "./smoothing";
 import { axis, paperLayout, seriesColor, STYLE } from "./style";
+
+/** Of a curve, at most. */
+const MAX_POINTS = 300;
 
 /** How many experts a model uses over its training. */
 export interface UtilizationCurve {
@@ -21,8 +25,9 @@ export function utilizationCurves(
 ): Figure {
   const lastTokens = Math.max(0, ...curves.flatMap(({ metrics }) => metrics.at(-1)?.tokens ?? []));
   const data = curves.flatMap(({ name, metrics }, i): JsonObject[] => {
-    const known = metrics.filter(({ utilization }) => utilization !== undefined);
-    if (known.length === 0) return [];
+    const all = metrics.filter(({ utilization }) => utilization !== undefined);
+    if (all.length === 0) return [];
+    const known = thinned(all.length, MAX_POINTS).map((place) => all[place]);
     return [
       {
         type: "scatter",
