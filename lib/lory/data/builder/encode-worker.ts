@@ -26,7 +26,7 @@ export interface EncodeJob {
 export type EncodeReply = { id: number } | { id: number; error: string; code: string | undefined };
 
 /** Texts given to the tokenizer at once: enough that its start costs nothing, few enough that their ids stay small. */
-const TEXTS_AT_ONCE = 64;
+const TEXTS_AT_ONCE = 256;
 
 async function encodeJob({ texts, idsFile, lengthsFile }: EncodeJob, tokenizer: Tokenizer): Promise<void> {
   const { spoolFile, isNarrow } = workerData as EncodeWorkerData;

@@ -68,9 +68,9 @@ function install(file: string, target: string): string {
 }
 
 /** Runs scripts of `data/tokenizers` with the pinned Python packages, which are installed into a throw-away folder. */
-async function withPython(
-  work: (python: (script: string, ...args: string[]) => Promise<string>, scratch: string) => Promise<string>,
-): Promise<string> {
+export async function withPython<Result>(
+  work: (python: (script: string, ...args: string[]) => Promise<string>, scratch: string) => Promise<Result>,
+): Promise<Result> {
   const scratch = openScratch(path.join(projectFolder(), ".cache"), "tokenizer");
   try {
     const packages = path.join(scratch, "packages");
