@@ -32,7 +32,7 @@ const CASES: readonly Case[] = [
     contextLength: 256,
     segmentLength: 32,
     promptLength: 64,
-    tokens: 64,
+    tokens: 32,
     rows: 8,
     goals: { prompt: 0.5, segments: 0.4 },
   },
