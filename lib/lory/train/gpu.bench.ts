@@ -10,10 +10,10 @@ import os from "node:os";
 import path from "node:path";
 import { median, writeBenchmark, type BenchmarkRow } from "tfjs-backend-xla/testing";
 import { flopsPerToken, modelConfig } from "../models";
+import { ROOT, TS_NODE } from "./peers/own-program";
 import { PeerProcess } from "./peers/peer-process";
 import { jaxPython, peerScript, torchPython } from "./peers/python";
 
-const ROOT = path.resolve(path.dirname(require.resolve("lory/package.json")), "../..");
 const PRECISION = "bf16";
 const CASES = [
   { name: "0.3B dense", preset: "0.3b", batchSize: 8 },
@@ -26,9 +26,6 @@ const COMPILE_GOAL = { cold: 40, cached: 3 };
 const WARM_UP_STEPS = 3;
 /** Under this name a program starts by ts-node or, built, as it is. */
 const LIBRARY = path.join(__dirname, "peers", `library_step${path.extname(__filename)}`);
-const TS_NODE = __filename.endsWith(".ts")
-  ? ["--require", path.join(ROOT, "node_modules/ts-node/register/transpile-only.js")]
-  : [];
 
 interface Measured {
   readonly name: string;

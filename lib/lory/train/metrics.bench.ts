@@ -20,7 +20,7 @@ import { mfuPercent } from "./peak-flops";
 import { OPTIMIZER } from "./peers/step-folder";
 import { routingRecord } from "./routing-metrics";
 import type { RowLog } from "./row-log";
-import { trainStep, type Objective, type StepResult, type TrainState } from "./train-step";
+import { reportedTensors, trainStep, type Objective, type StepResult, type TrainState } from "./train-step";
 
 const BATCH_SIZE = 1;
 const STEPS_A_TURN = 1;
@@ -97,8 +97,7 @@ async function trainer(model: ModelConfig, log: RowLog<StepMetrics> | undefined)
     else await record(number, result, startMs, ofExperts);
     const { user, system } = process.cpuUsage(startUsage);
     const duration = { clockMs: performance.now() - startMs, processorMs: (user + system) / 1000 };
-    const { lossNats, gradNorm, routing, experts, routingSums } = result;
-    tf.dispose([tokens_BM, { ...scalars }, lossNats, gradNorm, routing, experts, routingSums ?? [], ofExperts ?? []]);
+    tf.dispose([tokens_BM, { ...scalars }, reportedTensors(result), ofExperts ?? []]);
     return duration;
   }
 

@@ -5,7 +5,6 @@
  * model has a process of its own. Written to results/benchmarks/modes-<device>.json.
  */
 import { execFileSync } from "node:child_process";
-import path from "node:path";
 import { openDevice } from "tfjs-backend-xla";
 import { median, writeBenchmark, type BenchmarkRow } from "tfjs-backend-xla/testing";
 import { init } from "../backend";
@@ -13,13 +12,10 @@ import { computedFfnFlopsPerToken, flopsPerToken, modelConfig, type ModelConfig,
 import type { MergeMemory } from "../moe";
 import { freshState } from "./model-objective";
 import { librarySteps } from "./peers/library-steps";
+import { TS_NODE } from "./peers/own-program";
 import { batchesOf, madeUpTokens, stepSpec } from "./peers/step-folder";
 import type { RunConfig } from "./run-config";
 
-const ROOT = path.resolve(path.dirname(require.resolve("lory/package.json")), "../..");
-const TS_NODE = __filename.endsWith(".ts")
-  ? ["--require", path.join(ROOT, "node_modules/ts-node/register/transpile-only.js")]
-  : [];
 /** The argument with which this program starts itself to measure one model. */
 const ONCE = "once";
 const WARM_UP_STEPS = 3;

@@ -46,6 +46,23 @@ export interface StepResult {
   readonly routingSums?: tf.Tensor2D;
 }
 
+/** All that a step gives back beside its state: to be disposed when it has been read. */
+export function reportedTensors({
+  lossNats,
+  gradNorm,
+  routing,
+  experts,
+  routingSums,
+}: Omit<StepResult, "state">): tf.Tensor[] {
+  return [
+    lossNats,
+    gradNorm,
+    ...Object.values(routing),
+    ...Object.values(experts),
+    ...(routingSums ? [routingSums] : []),
+  ];
+}
+
 /** The engine's policy for each precision of a run. */
 export const POLICY = { f32: "default", bf16: "bf16" } as const satisfies Record<RunConfig["precision"], Precision>;
 

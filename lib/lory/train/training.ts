@@ -18,7 +18,7 @@ import { routingRecord } from "./routing-metrics";
 import { denseWarmupSteps, tokensPerStep, totalSteps, type RunConfig } from "./run-config";
 import { learningRateAt } from "./schedule";
 import { Throughput } from "./throughput";
-import { trainStep, type StepResult, type TrainState } from "./train-step";
+import { reportedTensors, trainStep, type StepResult, type TrainState } from "./train-step";
 import type { ModelInTraining, TrainingSurroundings } from "./training-surroundings";
 
 /**
@@ -153,7 +153,7 @@ export class Training {
 
   dispose(): void {
     tf.dispose({ ...this.#state });
-    for (const each of this.#inFlight.splice(0)) tf.dispose(tensorsOf(each));
+    for (const each of this.#inFlight.splice(0)) tf.dispose(reportedTensors(each));
   }
 
   /**
@@ -232,7 +232,7 @@ export class Training {
     const numbers = await numbersOf(oldest);
     const { lossNats: loss, gradNorm: norm } = numbers;
     this.#inFlight.shift();
-    tf.dispose(tensorsOf(oldest));
+    tf.dispose(reportedTensors(oldest));
     if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
       throw new DivergedError({ step, lossNats: loss, gradNorm: norm }, this.#config.optimizer.learningRate);
     }
@@ -286,17 +286,6 @@ function underWay(phase: TrainingPhase, config: RunConfig): PhaseUnderWay {
   const step = trainStep(modelObjective(phase.model, specs, config.merges), config.optimizer, config);
   const distances = jit((params: readonly tf.Tensor[]) => expertDistances(specs, params), { name: "expert distances" });
   return { ...phase, specs, step, distances, isPrepared: false };
-}
-
-/** All that a step in flight holds on the device. */
-function tensorsOf({ lossNats, gradNorm, routing, experts, routingSums }: StepInFlight): tf.Tensor[] {
-  return [
-    lossNats,
-    gradNorm,
-    ...Object.values(routing),
-    ...Object.values(experts),
-    ...(routingSums ? [routingSums] : []),
-  ];
 }
 
 /** Reads a step's tensors from the device. */

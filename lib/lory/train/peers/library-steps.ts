@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { MergeMemory } from "../../moe";
 import { stepScalars } from "../adamw";
 import { modelObjective } from "../model-objective";
-import { initialState, trainStep, type TrainState } from "../train-step";
+import { initialState, reportedTensors, trainStep, type TrainState } from "../train-step";
 import type { PeerSteps } from "./peer-process";
 import { OPTIMIZER, type StepInput } from "./step-folder";
 
@@ -47,15 +47,7 @@ export function librarySteps(
         state = result.state;
         losses.push((await result.lossNats.data())[0]);
         ms.push(performance.now() - start);
-        tf.dispose([
-          tokens_BM,
-          { ...scalars },
-          result.lossNats,
-          result.gradNorm,
-          result.routing,
-          result.experts,
-          result.routingSums ?? [],
-        ]);
+        tf.dispose([tokens_BM, { ...scalars }, reportedTensors(result)]);
         done++;
       }
       return { ms, losses };

@@ -6,7 +6,7 @@ import { Draws } from "../../testing/draws";
 import { stepScalars } from "../adamw";
 import { dropoutNumbers, freshState, modelObjective } from "../model-objective";
 import type { OptimizerConfig } from "../run-config";
-import { trainStep } from "../train-step";
+import { reportedTensors, trainStep } from "../train-step";
 
 /** The losses as they were when the file was made last, by run; `npm run golden` makes it anew. */
 export const GOLDEN_FILE = path.join(__dirname, "golden-losses.json");
@@ -98,15 +98,7 @@ export async function trainGolden(model: ModelConfig, accumulation = 1): Promise
     const result = step(state, tokens_BM, scalars, uniform_YBE);
     state = result.state;
     losses.push((await result.lossNats.data())[0]);
-    tf.dispose([
-      tokens_BM,
-      { ...scalars },
-      result.lossNats,
-      result.gradNorm,
-      result.routing,
-      result.experts,
-      result.routingSums ?? [],
-    ]);
+    tf.dispose([tokens_BM, { ...scalars }, reportedTensors(result)]);
     uniform_YBE?.dispose();
   }
   tf.dispose({ ...state });
