@@ -16,7 +16,7 @@ const LENGTH = 19;
 const PROMPTS = [3, 8, 1];
 const config = (keys: Partial<ModelConfig> = {}): ModelConfig => tinyConfig({ contextLength: 20, ...keys });
 
-/** The modes are compared where nothing is compiled; the compiled programs are those of the first three. */
+/** The modes are compared where nothing is compiled; the compiled programs are those of the first four. */
 beforeEach(async () => void (await tf.setBackend("cpu")));
 
 const allLogits = jit(
@@ -73,6 +73,8 @@ const COMPILED: Case[] = [
   ["a dense model", { numExperts: 0 }, "prompt", "evaluation"],
   ["routed by the prompt", {}, "prompt", "prompt"],
   ["by segments", {}, "segments", "continuation"],
+  // Texts in which every fourth token or so ends a document.
+  ["documents apart", { numExperts: 0, vocabSize: 4, documentMask: 2 }, "prompt", "evaluation"],
 ];
 const CASES: Case[] = [
   ...COMPILED,

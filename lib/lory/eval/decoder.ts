@@ -109,8 +109,9 @@ export function openDecoder(
       const token_B = tf.tensor1d(tokens.map((token) => token ?? 0), "int32"); // prettier-ignore
       // A row that is left writes over its last place.
       const position_B = tf.tensor1d(windows.map(({ length }) => Math.min(length, places - 1)), "int32"); // prettier-ignore
-      const next = withTensors([token_B, position_B], () =>
-        writeToken(decodingParams(params, state.routed), state.memory, token_B, position_B, config),
+      const start_B = documentStarts(windows, config);
+      const next = withTensors([token_B, position_B, ...(start_B ? [start_B] : [])], () =>
+        writeToken(decodingParams(params, state.routed), state.memory, token_B, position_B, config, start_B),
       );
       state.logits_BV.dispose();
       state = { ...next, routed: state.routed };
@@ -138,6 +139,15 @@ function read(
   const pass: DecodingPass =
     routing === "segments" ? { kind: "continuation", promptLength_B } : { kind: "prompt", promptLength_B, keep };
   return withTensors([tokens_BL, promptLength_B], () => readPrompts(params, tokens_BL, pass, config, places));
+}
+
+/** Where the document of each row's next token begins; undefined where attention does not heed it. */
+function documentStarts(
+  windows: readonly (readonly number[])[],
+  { documentMask }: ModelConfig,
+): tf.Tensor1D | undefined {
+  if (documentMask === null) return undefined;
+  return tf.tensor1d(windows.map((ids) => ids.lastIndexOf(documentMask) + 1), "int32"); // prettier-ignore
 }
 
 /** Whether the token at a position is the first of a segment that is routed by what stands before it. */

@@ -31,6 +31,7 @@ export const CONFIG_KEYS = {
   loadBalancingScope: "load_balancing_scope",
   routerZLossCoef: "router_z_loss_coef",
   routerBiasUpdateRate: "router_bias_update_rate",
+  documentMask: "document_mask_token_id",
   normEps: "rms_norm_eps",
   ropeTheta: "rope_theta",
   initStd: "initializer_range",

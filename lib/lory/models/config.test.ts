@@ -60,6 +60,8 @@ test.each<[unknown, string]>([
   [{ normEps: 0 }, "normEps is 0: expected a finite number above 0"],
   [{ ropeTheta: [10000] }, "ropeTheta is [10000]"],
   [{ initStd: NaN }, "initStd is NaN"],
+  [{ documentMask: true }, "documentMask is true: expected the number of the token that ends a document"],
+  [{ documentMask: 8192 }, "documentMask is 8192, vocabSize 8192: the token that ends a document is one of"],
   [{ expertLayerStep: 0 }, "expertLayerStep is 0: expected an integer of at least 1"],
   [{ denseLayers: [1, 1] }, "denseLayers is [1,1]: expected a list of layers"],
   [{ denseLayers: 1 }, "denseLayers is 1: expected a list of layers"],

@@ -74,6 +74,10 @@ const CHECKS = {
   loadBalancingScope: isOneOf(LOAD_BALANCING_SCOPES),
   routerZLossCoef: isNotNegative,
   routerBiasUpdateRate: isNotNegative,
+  documentMask: (value) =>
+    value === null || isInteger(0)(value) === undefined
+      ? undefined
+      : "the number of the token that ends a document (a corpus has it as endOfDocument), or null",
   normEps: isPositive,
   ropeTheta: isPositive,
   initStd: isPositive,
@@ -138,6 +142,11 @@ function checkTogether(config: ModelConfig): void {
   if (segmentLength > contextLength) {
     throw new Error(
       `segmentLength is ${segmentLength}, contextLength ${contextLength}: a segment cannot be longer than the context`,
+    );
+  }
+  if (config.documentMask !== null && config.documentMask >= config.vocabSize) {
+    throw new Error(
+      `documentMask is ${config.documentMask}, vocabSize ${config.vocabSize}: the token that ends a document is one of the vocabulary's, or null`,
     );
   }
   const beyond = config.denseLayers.find((layer) => layer >= config.numLayers);

@@ -12,7 +12,6 @@ import {
 import {
   attentionHeads,
   cachedAttention,
-  causalMixer,
   embedding,
   filledCache,
   joinedHeads,
@@ -25,7 +24,7 @@ import {
 } from "../nn";
 import type { ModelConfig } from "./config";
 import type { LayerParams, Params } from "./params";
-import { applyFfn } from "./transformer";
+import { applyFfn, mixerFor } from "./transformer";
 
 /** What a layer remembers of the tokens so far: keys and values, and the sums that the next segment is routed by, where one is. */
 export type LayerMemory = KvCache & { sum_BQ?: tf.Tensor2D };
@@ -55,7 +54,7 @@ export function prefill(
   return tf.tidy(() => {
     const [batch, length] = tokens_BL.shape;
     const tables = ropeTables(length, config.dModel / config.numHeads, config.ropeTheta);
-    const mix = causalMixer(length);
+    const mix = mixerFor(tokens_BL, config);
     const memory: LayerMemory[] = [];
     const routed: RoutedExperts[] = [];
     let x_BLD = embedding(params.embed_VD, tokens_BL) as tf.Tensor3D;
@@ -102,6 +101,7 @@ export function decodingParams(params: Params, routed: readonly RoutedExperts[])
  *
  * @param token_B int32
  * @param position_B int32, tokens of each row before this one, below C
+ * @param documentStart_B int32, the position at which each token's document begins, where `documentMask` is set
  */
 export function decodeToken(
   params: DecodingParams,
@@ -109,11 +109,13 @@ export function decodeToken(
   token_B: tf.Tensor1D,
   position_B: tf.Tensor1D,
   config: ModelConfig,
+  documentStart_B?: tf.Tensor1D,
 ): { logits_BV: tf.Tensor2D; memory: LayerMemory[] } {
   return tf.tidy(() => {
     const places = memory[0].k_BHCK.shape[2];
     const tables = ropeTables(places, config.dModel / config.numHeads, config.ropeTheta);
-    const at = { position_B, tables_B: ropeTablesAt(tables, position_B), seen_B11C: seenPlaces(position_B, places) };
+    const seen_B11C = seenPlaces(position_B, places, documentStart_B);
+    const at = { position_B, tables_B: ropeTablesAt(tables, position_B), seen_B11C };
     let x_B1D = tf.expandDims<tf.Tensor3D>(embedding(params.embed_VD, token_B), 1);
     const next = params.layers.map((layer, i): LayerMemory => {
       const seen_B1D = rmsNorm(x_B1D, layer.attnNorm_D, config.normEps);

@@ -18,6 +18,12 @@ export interface ModelConfig extends RoutingConfig {
   readonly expertLayerStep: number;
   /** Layers, counted from 0, that keep a dense FFN all the same. */
   readonly denseLayers: readonly number[];
+  /**
+   * The token that ends a document, where attention is to stay within documents: a position then sees none of a document before its own. Null, the
+   * default: attention sees all that comes before. Rotary positions count on through the documents, since attention reads differences of positions
+   * alone. Routers do not heed it: segments are cut, and routed, as without it, and may span documents.
+   */
+  readonly documentMask: number | null;
   /** Added to the mean square in RMSNorm. */
   readonly normEps: number;
   /** Base of the rotary frequencies. */
@@ -62,6 +68,7 @@ const preset = (size: Size, numExperts: number): ModelConfig => ({
   expertLayerStep: 1,
   denseLayers: [],
   ...ROUTING_DEFAULTS,
+  documentMask: null,
   normEps: 1e-5,
   ropeTheta: 10_000,
   initStd: 0.02,

@@ -4,6 +4,7 @@ import { expertFfn, type ExpertFfnOutput, type Pass, type RouterReport, type Ste
 import {
   causalAttention,
   causalMixer,
+  documentIds,
   denseFfn,
   embedding,
   headCrossEntropyNats,
@@ -75,7 +76,7 @@ export function hiddenStates(
   const context: Omit<LayerContext, "pass"> = {
     config,
     tables: ropeTables(length, headSize, config.ropeTheta),
-    mix: causalMixer(length),
+    mix: mixerFor(tokens_BL, config),
   };
   let x_BLD = embedding(params.embed_VD, tokens_BL) as tf.Tensor3D;
   const routing: tf.Tensor3D[] = [];
@@ -89,6 +90,12 @@ export function hiddenStates(
     if (output.report !== undefined) reports.push(output.report);
   }
   return { x_BLD: rmsNorm(x_BLD, params.norm_D, config.normEps), routing, reports };
+}
+
+/** How attention mixes the positions of these tokens: see `documentMask`. */
+export function mixerFor(tokens_BL: tf.Tensor2D, { documentMask }: Pick<ModelConfig, "documentMask">): AttentionMixer {
+  const length = tokens_BL.shape[1];
+  return documentMask === null ? causalMixer(length) : causalMixer(length, documentIds(tokens_BL, documentMask));
 }
 
 /** The pass as a layer sees it, `layer` being counted among those with experts. */

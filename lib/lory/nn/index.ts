@@ -3,6 +3,7 @@ export * from "./attention-mixer";
 export { blockedAttention, type BlockedAttentionOptions } from "./blocked-attention";
 export * from "./kv-cache";
 export { crossEntropyNats, meanCrossEntropyNats } from "./cross-entropy";
+export * from "./document-ids";
 export * from "./embedding";
 export * from "./ffn";
 export * from "./head-cross-entropy";

@@ -52,14 +52,14 @@ export function cachedAttention(
 /** Where the new token of each row stands, as `cachedAttention` reads it. */
 export type TokenPlaces = { position_B: tf.Tensor1D; tables_B: RopeTables; seen_B11C: tf.Tensor4D };
 
-/** Which of C places the token at each position sees: bool, [B, 1, 1, C]. */
-export function seenPlaces(position_B: tf.Tensor1D, places: number): tf.Tensor4D {
-  return tf.tidy(() =>
-    tf.lessEqual<tf.Tensor4D>(
-      tf.reshape(tf.range(0, places, 1, "int32"), [1, 1, 1, places]),
-      tf.reshape(position_B, [-1, 1, 1, 1]),
-    ),
-  );
+/** Which of C places the token at each position sees: bool, [B, 1, 1, C]. With the start of its document, none before that. */
+export function seenPlaces(position_B: tf.Tensor1D, places: number, documentStart_B?: tf.Tensor1D): tf.Tensor4D {
+  return tf.tidy(() => {
+    const places_111C = tf.reshape(tf.range(0, places, 1, "int32"), [1, 1, 1, places]);
+    const past_B11C = tf.lessEqual<tf.Tensor4D>(places_111C, tf.reshape(position_B, [-1, 1, 1, 1]));
+    if (documentStart_B === undefined) return past_B11C;
+    return tf.logicalAnd(past_B11C, tf.greaterEqual(places_111C, tf.reshape(documentStart_B, [-1, 1, 1, 1])));
+  });
 }
 
 /** Each row's [1, H, 1, K] at its own place: writes of their own, which leave the rest of the cache where it lies. */

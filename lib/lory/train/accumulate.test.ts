@@ -23,6 +23,7 @@ const BATCH = 4;
 const CASES: Readonly<Record<string, Partial<ModelConfig>>> = {
   dense: { numExperts: 0 },
   "causal segments": {},
+  "documents apart": { vocabSize: 4, documentMask: 2 },
   "expert dropout": { routingMode: "whole_sequence", expertDropout: 0.4 },
   "loads of all tokens": { routingMode: "token_choice", routerAuxLossCoef: 0.5, routerZLossCoef: 0.1 },
   "loads of a sequence, biases": {

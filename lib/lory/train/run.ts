@@ -54,6 +54,12 @@ export async function openRun(input: RunConfigInput, options: OpenRunOptions = {
     );
   }
   const { batching, seed, model } = config;
+  if (model.documentMask !== null && model.documentMask !== corpus.endOfDocument) {
+    throw new Error(
+      `documentMask is ${model.documentMask}, the documents of corpus ${corpus.name} end with token ${corpus.endOfDocument}: ` +
+        `set documentMask to ${corpus.endOfDocument}, or to null for attention across documents`,
+    );
+  }
   const order = await documentOrder(corpus, batching, { seed, contextLength: model.contextLength });
   const own = { config, corpusHash: corpus.hash, codeHash: await codeHash(), orderHash: order.hash };
   const parent = fork && (await parentOf(runDirectory(fork.run, rest.runsDir), fork.at, config));

@@ -38,12 +38,15 @@ const IGNORED_KEYS = [
   ...["torch_dtype", "dtype", "bos_token_id", "eos_token_id", "pad_token_id"],
 ];
 
-/** The content of a checkpoint's `config.json`: LLaMA's if the model is dense, else Lory's, which has a few keys more. */
+/**
+ * The content of a checkpoint's `config.json`: LLaMA's if the model is dense, else Lory's, which has a few keys more. `documentMask` is a key of this
+ * library's, there where it is set: what else reads a checkpoint takes each text as one document.
+ */
 export function toHuggingFaceConfig(config: ModelConfig, dtype: "float32" | "bfloat16"): Json {
   const isDense = config.numExperts === 0;
   const expertKeys: readonly string[] = EXPERT_KEYS;
   const keys = (Object.keys(CONFIG_KEYS) as (keyof ModelConfig)[]).filter(
-    (key) => !isDense || !expertKeys.includes(key),
+    (key) => (!isDense || !expertKeys.includes(key)) && config[key] !== null,
   );
   return {
     ...(isDense ? DENSE_MODEL : LORY_MODEL),
@@ -90,12 +93,21 @@ export function fromHuggingFaceConfig(json: Json, file: string): ModelConfig {
 
 /** Keys that may be missing, by model type: transformers writes only what differs from its defaults. */
 const OPTIONAL = {
-  llama: ["initStd", "ropeTheta", "normEps", ...EXPERT_KEYS],
-  lory: ["initStd", "ropeTheta", "normEps", "expertLayerStep", "denseLayers", ...Object.keys(ROUTING_DEFAULTS)],
+  llama: ["documentMask", "initStd", "ropeTheta", "normEps", ...EXPERT_KEYS],
+  lory: [
+    "documentMask",
+    "initStd",
+    "ropeTheta",
+    "normEps",
+    "expertLayerStep",
+    "denseLayers",
+    ...Object.keys(ROUTING_DEFAULTS),
+  ],
 } as const;
 
 /** LlamaConfig's defaults for keys that may be missing, and those of the presets for Lory's. */
 const LLAMA_DEFAULTS = {
+  documentMask: null,
   initStd: 0.02,
   ropeTheta: 10_000,
   normEps: 1e-6,

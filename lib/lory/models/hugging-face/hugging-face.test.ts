@@ -39,6 +39,8 @@ describe("a directory that was exported", () => {
   it.each<[string, Partial<ModelConfig>]>([
     ["dense", { numExperts: 0 }],
     ["Lory", {}],
+    ["dense, documents apart", { numExperts: 0, documentMask: 2 }],
+    ["Lory, documents apart", { documentMask: 2 }],
     ["one expert", { numExperts: 1 }],
     ["a learned prior", { firstSegmentRule: "learned_prior", routingMode: "running_mean" }],
     ["experts in some layers", { numLayers: 4, expertLayerStep: 2, denseLayers: [3] }],

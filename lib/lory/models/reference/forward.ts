@@ -62,9 +62,9 @@ export function referenceForward(
   const layers: ExpertLayerOutput[] = [];
   for (let y = 0; y < config.numLayers; y++) {
     const of = (part: string): Float64Array => weights(`layers.${y}.${part}`);
-    x_BLD = x_BLD.map((x_LD) => {
+    x_BLD = x_BLD.map((x_LD, b) => {
       const seen_LD = x_LD.map((x_D) => rmsNorm(x_D, of("attnNorm_D"), config.normEps));
-      const attended_LD = attention(seen_LD, of("qkv_DQ"), of("out_DD"), config);
+      const attended_LD = attention(seen_LD, of("qkv_DQ"), of("out_DD"), config, tokens_BL[b]);
       return x_LD.map((x_D, l) => add(x_D, attended_LD[l]));
     });
     const h_BLD = x_BLD.map((x_LD) => x_LD.map((x_D) => rmsNorm(x_D, of("ffnNorm_D"), config.normEps)));
@@ -146,8 +146,14 @@ function meanCrossEntropy(logits_BLV: readonly (readonly Row[])[], tokens_BM: re
 }
 
 /** Causal attention over one row, a head and a query at a time; queries, keys and values lie side by side in `qkv`. */
-function attention(x_LD: readonly Row[], qkv: Float64Array, out: Float64Array, config: ModelConfig): Row[] {
-  const { dModel: D, numHeads: H, ropeTheta } = config;
+function attention(
+  x_LD: readonly Row[],
+  qkv: Float64Array,
+  out: Float64Array,
+  config: ModelConfig,
+  tokens_L: Row,
+): Row[] {
+  const { dModel: D, numHeads: H, ropeTheta, documentMask } = config;
   const K = D / H;
   const project = (part: number, head: number): Row[] =>
     x_LD.map((x_D) => times(x_D, { values: qkv, columns: 3 * D, offset: part * D + head * K }).slice(0, K));
@@ -157,9 +163,11 @@ function attention(x_LD: readonly Row[], qkv: Float64Array, out: Float64Array, c
     const k_LK = project(1, head).map((k_K, l) => rotate(k_K, l, ropeTheta));
     const v_LK = project(2, head);
     for (let l = 0; l < x_LD.length; l++) {
-      const scores = k_LK.slice(0, l + 1).map((k_K) => dot(q_LK[l], k_K) / Math.sqrt(K));
+      // The token that ends a document is its last: one at l itself has its document behind it.
+      const start = documentMask === null || l === 0 ? 0 : tokens_L.lastIndexOf(documentMask, l - 1) + 1;
+      const scores = k_LK.slice(start, l + 1).map((k_K) => dot(q_LK[l], k_K) / Math.sqrt(K));
       const probs = softmax(scores);
-      for (let c = 0; c < K; c++) mixed_LD[l].push(probs.reduce((sum, p, j) => sum + p * v_LK[j][c], 0));
+      for (let c = 0; c < K; c++) mixed_LD[l].push(probs.reduce((sum, p, j) => sum + p * v_LK[start + j][c], 0));
     }
   }
   return mixed_LD.map((mixed_D) => times(mixed_D, { values: out, columns: D }));
