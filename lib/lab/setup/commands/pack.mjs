@@ -32,6 +32,8 @@ export async function run(args) {
 /** Makes a folder anew, with the packed files and the archive of them. @param {string} folder @returns {Promise<string>} the archive */
 export async function pack(folder) {
   const programs = PACKED.flatMap((place) => filesUnder(path.join(place, "dist"), ".js")).filter((f) => !TESTS.test(f));
+  // Maps hold the sources, by whose hash a run that is trained there is known here.
+  const maps = programs.map((file) => `${file}.map`);
   const scripts = PACKED.flatMap((place) => filesUnder(place, ".py"));
   const { fileList } = await nodeFileTrace(programs, { base: ROOT, processCwd: ROOT });
   const traced = [...fileList].filter((file) => !NATIVE.test(file) || isForHere(file));
@@ -40,7 +42,7 @@ export async function pack(folder) {
   const manifests = PACKED.map((place) => path.join(place, "package.json"));
   fs.rmSync(folder, { recursive: true, force: true });
   const packed = path.join(folder, NAME);
-  for (const file of new Set([...traced, ...native, ...programs, ...scripts, ...manifests]))
+  for (const file of new Set([...traced, ...native, ...programs, ...maps, ...scripts, ...manifests]))
     copy(at(file), path.join(packed, file));
   packNode(path.join(packed, "bin/node"));
   const archive = path.join(folder, `${NAME}-${process.platform}-${process.arch}.tar.xz`);

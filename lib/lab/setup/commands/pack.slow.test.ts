@@ -3,6 +3,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { findPlugin } from "tfjs-backend-xla";
+import { codeHash } from "../../../lory/train/code-hash";
 import { afterEach, expect, it, vi } from "vitest";
 import { pack } from "./pack.mjs";
 
@@ -25,5 +26,7 @@ it("what is packed runs where there is nothing else", async () => {
     execFileSync(path.join(folder, "lory/bin/node"), args, { cwd: path.join(folder, "lory"), env, encoding: "utf8" });
   expect(run(["-e", program])).toBe("6\n");
   expect(run(["lib/lory/dist/cli/main.js", "--help"])).toContain("npx lory run CONFIG.json");
+  const printHash = 'require("./lib/lory/dist/train/code-hash").codeHash().then((hash) => console.log(hash))';
+  expect(run(["-e", printHash])).toBe(`${await codeHash()}\n`);
   expect(run(["-e", 'console.log(typeof require("lory/data"))'])).toBe("object\n");
 }, 120_000);
