@@ -13,7 +13,7 @@ export interface SweepBudget {
   readonly minutes?: number;
 }
 
-export interface SweepOptions extends Pick<OpenRunOptions, "runsDir" | "checkpointEvery" | "weights"> {
+export interface SweepOptions extends Pick<OpenRunOptions, "runsDir" | "checkpointEvery" | "weights" | "tensorBoard"> {
   /** What the trainings have in common. */
   readonly base: RunConfigInput;
   readonly seeds?: readonly number[];
@@ -39,7 +39,7 @@ export interface SweepResult extends Displayable {
   readonly text: string;
 }
 
-const KEYS = ["base", "seeds", "budget", "signal", "runsDir", "checkpointEvery", "weights"];
+const KEYS = ["base", "seeds", "budget", "signal", "runsDir", "checkpointEvery", "weights", "tensorBoard"];
 
 /**
  * Trains one configuration after the other:

@@ -29,12 +29,17 @@ const STEP = "step";
 const TOKENS = "throughput/total tokens";
 const MEAN = "eval/CE loss";
 
-/** An evaluation as one line of JSON, with the line's end. */
-export function evaluationLine({ step, tokens, lossNats, domains }: EvaluationMetrics): string {
+/** An evaluation by the names that its numbers have in files. */
+export function evaluationValues({ step, tokens, lossNats, domains }: EvaluationMetrics): Record<string, unknown> {
   const ofDomains = Object.entries(domains).flatMap(([domain, losses]) =>
     DOMAIN_FIELDS.map((field): [string, number | null] => [`eval/${domain}/${DOMAIN_METRICS[field]}`, losses[field]]),
   );
-  return `${JSON.stringify({ [STEP]: step, [TOKENS]: tokens, [MEAN]: lossNats, ...Object.fromEntries(ofDomains) })}\n`;
+  return { [STEP]: step, [TOKENS]: tokens, [MEAN]: lossNats, ...Object.fromEntries(ofDomains) };
+}
+
+/** An evaluation as one line of JSON, with the line's end. */
+export function evaluationLine(evaluation: EvaluationMetrics): string {
+  return `${JSON.stringify(evaluationValues(evaluation))}\n`;
 }
 
 /** @throws if the line is not what `evaluationLine` writes */

@@ -223,9 +223,14 @@ export const METRICS = {
 
 const FIELDS = Object.entries<Metric>(METRICS) as [keyof StepMetrics, Metric][];
 
+/** A step's metrics by the names that they have in files. */
+export function metricsValues(metrics: StepMetrics): Record<string, unknown> {
+  return Object.fromEntries(FIELDS.map(([field, { name }]) => [name, metrics[field]]));
+}
+
 /** A step's metrics as one line of JSON, with the line's end. */
 export function metricsLine(metrics: StepMetrics): string {
-  return `${JSON.stringify(Object.fromEntries(FIELDS.map(([field, { name }]) => [name, metrics[field]])))}\n`;
+  return `${JSON.stringify(metricsValues(metrics))}\n`;
 }
 
 /** @throws if the line is not what `metricsLine` writes */

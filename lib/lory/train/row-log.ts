@@ -32,21 +32,26 @@ export async function readRows<Row>(file: string, parse: (line: string, index: n
     });
 }
 
-/** A file of JSON lines, open for appending. */
+/** A file of rows, open for appending: of JSON lines, or of records of bytes. */
 export class RowLog<Row> {
   readonly #file: string;
   readonly #handle: fs.FileHandle;
-  readonly #lineOf: (row: Row) => string;
+  readonly #encoded: (row: Row) => string | Uint8Array;
   #sizeBytes: number;
-  #unwritten = "";
+  #unwritten: Uint8Array[] = [];
   /** One write at a time: rows may be appended while the file is being flushed. */
   #last: Promise<void> = Promise.resolve();
 
-  private constructor(file: string, handle: fs.FileHandle, sizeBytes: number, lineOf: (row: Row) => string) {
+  private constructor(
+    file: string,
+    handle: fs.FileHandle,
+    sizeBytes: number,
+    encoded: (row: Row) => string | Uint8Array,
+  ) {
     this.#file = file;
     this.#handle = handle;
     this.#sizeBytes = sizeBytes;
-    this.#lineOf = lineOf;
+    this.#encoded = encoded;
   }
 
   /**
@@ -56,23 +61,32 @@ export class RowLog<Row> {
    * @param lineOf a row's line, with its end
    */
   static async open<Row>(file: string, kept: readonly Row[], lineOf: (row: Row) => string): Promise<RowLog<Row>> {
-    const handle = await fs.open(file, "a");
     const sizeBytes = kept.reduce((size, row) => size + Buffer.byteLength(lineOf(row)), 0);
+    return RowLog.openAt(file, sizeBytes, lineOf);
+  }
+
+  /** Opens the file so that it holds its first bytes and nothing else. */
+  static async openAt<Row>(
+    file: string,
+    sizeBytes: number,
+    encoded: (row: Row) => string | Uint8Array,
+  ): Promise<RowLog<Row>> {
+    const handle = await fs.open(file, "a");
     await handle.truncate(sizeBytes);
-    return new RowLog(file, handle, sizeBytes, lineOf);
+    return new RowLog(file, handle, sizeBytes, encoded);
   }
 
   /**
-   * Appends a line. What cannot be written whole is taken back, and written with the next line or `flush`.
+   * Appends a row. What cannot be written whole is taken back, and written with the next row or `flush`.
    *
    * @throws an error that says what to do
    */
   async append(row: Row): Promise<void> {
-    this.#unwritten += this.#lineOf(row);
+    this.#unwritten.push(Buffer.from(this.#encoded(row)));
     await this.#inTurn(() => this.#write());
   }
 
-  /** Brings every line to the disk: before, lines may be lost with the machine's power, though not with the process. */
+  /** Brings every row to the disk: before, rows may be lost with the machine's power, though not with the process. */
   async flush(): Promise<void> {
     await this.#inTurn(async () => {
       await this.#write();
@@ -91,22 +105,22 @@ export class RowLog<Row> {
   }
 
   async #write(): Promise<void> {
-    const text = this.#unwritten;
-    if (text === "") return;
-    this.#unwritten = "";
+    const bytes = Buffer.concat(this.#unwritten);
+    if (bytes.length === 0) return;
+    this.#unwritten = [];
     try {
-      await this.#handle.appendFile(text);
+      await this.#handle.appendFile(bytes);
     } catch (error) {
-      this.#unwritten = text + this.#unwritten;
+      this.#unwritten.unshift(bytes);
       await this.#handle.truncate(this.#sizeBytes);
       throw fileSystemError(`records could not be written to ${this.#file}`, error);
     }
-    this.#sizeBytes += Buffer.byteLength(text);
+    this.#sizeBytes += bytes.length;
   }
 }
 
 /** Appends a row. One that cannot be written stays in memory and is written with a later one; the console says so. */
-export async function appended<Row>(log: RowLog<Row>, row: Row): Promise<void> {
+export async function appended<Row>(log: { append(row: Row): Promise<void> }, row: Row): Promise<void> {
   try {
     await log.append(row);
   } catch (error) {

@@ -108,9 +108,10 @@ export async function writeSummary(files: RunFiles, summary: RunSummary): Promis
 /**
  * Writes what a run is, and where it is trained from now on.
  *
+ * @returns when its training began, ISO 8601
  * @throws an error if the directory belongs to another run
  */
-export async function recordSession(files: RunFiles, identity: RunIdentity, session: Environment): Promise<void> {
+export async function recordSession(files: RunFiles, identity: RunIdentity, session: Environment): Promise<string> {
   const hash = identityHash(identity);
   const known = await readJson<EnvironmentRecord>(files.environment);
   if (known && known.hash !== hash) {
@@ -129,6 +130,7 @@ export async function recordSession(files: RunFiles, identity: RunIdentity, sess
   };
   await writeDurably(files.config, configJson(identity.config));
   await writeDurably(files.environment, `${JSON.stringify(record, null, 2)}\n`);
+  return record.sessions[0].startedAt;
 }
 
 /**

@@ -25,6 +25,8 @@ export interface OpenRunOptions {
    * is trained again. With `false` the records do.
    */
   readonly weights?: boolean;
+  /** Whether the run directory gets an event file of TensorBoard beside its records, as it does by default. */
+  readonly tensorBoard?: boolean;
   /**
    * Begins from a checkpoint of another run, whose configuration, corpus and code may differ: with another learning rate, after a training diverged. The
    * model and the batch size stay. Steps go on counting, and the directory has the records up to there. A fork is another run: it is found again by the same
@@ -41,6 +43,7 @@ export interface RunOptions {
   readonly checkpointEvery: { readonly steps: number; readonly ms: number };
   readonly needsWeights: boolean;
   readonly keep: KeptCheckpoints;
+  readonly tensorBoard: boolean;
   readonly fork?: Required<ForkPoint>;
   readonly resume?: string;
 }
@@ -49,7 +52,7 @@ export interface RunOptions {
 export function runOptions(options: OpenRunOptions): RunOptions {
   const { runsDir = path.join(resultsFolder(), "runs"), checkpointEvery = {}, keepCheckpoints = {}, resume } = options;
   refuseUnknownKeys("the options of a run", options, [
-    ...["runsDir", "checkpointEvery", "keepCheckpoints", "weights", "fork", "resume"],
+    ...["runsDir", "checkpointEvery", "keepCheckpoints", "weights", "tensorBoard", "fork", "resume"],
   ]);
   refuseUnknownKeys("checkpointEvery", checkpointEvery, ["steps", "minutes"]);
   refuseUnknownKeys("keepCheckpoints", keepCheckpoints, ["last", "best"]);
@@ -60,6 +63,10 @@ export function runOptions(options: OpenRunOptions): RunOptions {
   if (typeof best !== "boolean") {
     throw new TypeError(`best is ${String(best)} in keepCheckpoints: expected true or false`);
   }
+  const { tensorBoard = true } = options;
+  if (typeof tensorBoard !== "boolean") {
+    throw new TypeError(`tensorBoard is ${String(tensorBoard)} in the options of a run: expected true or false`);
+  }
   if (options.fork !== undefined && resume !== undefined) {
     throw new Error("both fork and resume are given: a fork is another run, resume goes on with the same one");
   }
@@ -69,6 +76,7 @@ export function runOptions(options: OpenRunOptions): RunOptions {
     checkpointEvery: { steps, ms: minutes * 60_000 },
     needsWeights: options.weights ?? true,
     keep: { last, best },
+    tensorBoard,
     ...(options.fork === undefined ? {} : { fork: forkPoint(options.fork) }),
     ...(resume === undefined ? {} : { resume }),
   };

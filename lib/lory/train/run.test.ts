@@ -2,6 +2,7 @@ import fs from "node:fs/promises";
 import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, describe, expect, vi } from "vitest";
+import { EVENT_FILE } from "./event-log";
 import { metricsLine } from "./metrics";
 import type { RunConfigInput } from "./run-config";
 import { openRun } from "./run";
@@ -40,7 +41,7 @@ describe("a run", () => {
     expect(path.basename(dir)).toBe(id);
     expect(id).toMatch(/^tiny-[0-9a-f]{8}$/);
     expect((await fs.readdir(dir)).sort()).toEqual(
-      ["checkpoints", "config.json", "env.json", "metrics.jsonl", "summary.json"].sort(),
+      ["checkpoints", "config.json", "env.json", EVENT_FILE, "metrics.jsonl", "summary.json"].sort(),
     );
     const read = async (name: string): Promise<unknown> => JSON.parse(await fs.readFile(path.join(dir, name), "utf8"));
     expect(await read("config.json")).toMatchObject({ name: "tiny", model: { hidden_size: 8 } });

@@ -12,7 +12,7 @@ import { firstNotFiniteText, readDivergence, type Divergence } from "./divergenc
 import { DivergedError } from "./diverged-error";
 import { Evaluator, readEvaluations, type EvaluationMetrics } from "./evaluation";
 import { parentOf, resumedIdentity, runDirectory } from "./fork";
-import type { StepMetrics } from "./metrics";
+import { metricsValues, type StepMetrics } from "./metrics";
 import { readMetrics } from "./metrics-log";
 import { parameterSpecs, paramsOf } from "./model-objective";
 import { appended } from "./row-log";
@@ -21,7 +21,7 @@ import { finishedSummary, runFiles, runId, writeSummary } from "./run-directory"
 import type { Parent, RunFiles, RunIdentity, RunSummary } from "./run-directory";
 import { runOptions, type CheckpointChoice, type OpenRunOptions, type RunOptions } from "./run-options";
 import { scheduledEvaluation } from "./scheduled-evaluation";
-import { blockedRecords, closeSession, openSession, type CheckpointDemands, type Session } from "./session";
+import { blockedRecords, closeSession, openSession, type Session, type SessionDemands } from "./session";
 import type { TrainingSurroundings } from "./training-surroundings";
 
 export interface ParamsOptions {
@@ -86,7 +86,7 @@ export class Run {
   readonly #identity: RunIdentity;
   readonly #files: RunFiles;
   readonly #checkpointEvery: RunOptions["checkpointEvery"];
-  readonly #demands: CheckpointDemands;
+  readonly #demands: SessionDemands;
   #metrics: StepMetrics[] = [];
   #evaluations: EvaluationMetrics[] = [];
   #summary: RunSummary | undefined;
@@ -99,7 +99,7 @@ export class Run {
     options: Omit<RunOptions, "fork" | "resume">,
     dir = path.join(options.runsDir, runId(identity)),
   ) {
-    const { checkpointEvery, needsWeights, keep } = options;
+    const { checkpointEvery, needsWeights, keep, tensorBoard } = options;
     this.config = identity.config;
     this.id = runId(identity);
     this.dir = dir;
@@ -108,7 +108,7 @@ export class Run {
     this.#identity = identity;
     this.#files = runFiles(this.dir);
     this.#checkpointEvery = checkpointEvery;
-    this.#demands = { needsWeights, keep };
+    this.#demands = { needsWeights, keep, tensorBoard };
   }
 
   /** Where a fork began: the run's name and hash, and the step. */
@@ -256,13 +256,16 @@ export class Run {
     return loadBatches(this.corpus, { batchSize, contextLength, seed, startStep, order: this.order });
   }
 
-  #surroundings({ writer, log, metrics }: Session, batches: AsyncIterator<TrainBatch, void>): TrainingSurroundings {
+  #surroundings(
+    { writer, log, events, metrics }: Session,
+    batches: AsyncIterator<TrainBatch, void>,
+  ): TrainingSurroundings {
     const { steps: everySteps, ms: everyMs } = this.#checkpointEvery;
     return {
       batches,
       record: async (step) => {
         metrics.push(step);
-        await appended(log, step);
+        await Promise.all([appended(log, step), events && appended(events, [["step", metricsValues(step)]])]);
       },
       save: (state, step) => writer.begin(state, step),
       isSaveDue: (steps, ms) => (steps >= everySteps || ms >= everyMs) && !writer.isBusy,

@@ -1,4 +1,4 @@
-import { isEvaluationStep, type Evaluator } from "./evaluation";
+import { evaluationValues, isEvaluationStep, type Evaluator } from "./evaluation";
 import { appended } from "./row-log";
 import type { RunConfig } from "./run-config";
 import type { Session } from "./session";
@@ -8,7 +8,7 @@ import type { ScheduledEvaluation } from "./training-surroundings";
 export function scheduledEvaluation(
   config: RunConfig,
   evaluator: Evaluator,
-  { evaluations, evaluationLog, writer }: Session,
+  { evaluations, evaluationLog, events, writer }: Session,
 ): ScheduledEvaluation {
   return {
     prepare: ({ model, params }) => evaluator.prepare(params, model),
@@ -19,6 +19,7 @@ export function scheduledEvaluation(
       if (found === undefined) return;
       evaluations.push(found);
       await appended(evaluationLog!, found);
+      if (events) await appended(events, [["evaluation", evaluationValues(found)]]);
       if (writer.keepsBest && found.lossNats < lowest) await writer.begin(state, steps);
     },
   };

@@ -4,9 +4,10 @@ import { removeUnfinishedCheckpoints, type KeptCheckpoints } from "./checkpoint-
 import { CheckpointWriter } from "./checkpoint-writer";
 import { removeUnfinishedFiles } from "./durable-file";
 import { describeEnvironment } from "./environment";
-import { openEvaluationLog, readEvaluations, type EvaluationMetrics } from "./evaluation";
+import { evaluationValues, openEvaluationLog, readEvaluations, type EvaluationMetrics } from "./evaluation";
+import { EventLog, inOrder } from "./event-log";
 import { beginFork } from "./fork";
-import type { StepMetrics } from "./metrics";
+import { metricsValues, type StepMetrics } from "./metrics";
 import { openMetricsLog, readMetrics } from "./metrics-log";
 import type { RowLog } from "./row-log";
 import { stateToGoOnFrom } from "./restore-state";
@@ -26,14 +27,18 @@ export interface Session {
   /** Every step recorded: all that the training has seen, but for those in flight. */
   readonly metrics: StepMetrics[];
   readonly log: RowLog<StepMetrics>;
+  /** What is recorded, for TensorBoard. */
+  readonly events?: EventLog;
   readonly lock: RunLock;
 }
 
-/** What a session asks of the checkpoints in its directory. */
-export interface CheckpointDemands {
+/** What a session asks of its directory. */
+export interface SessionDemands {
   /** Whether a run without its weights has to be trained again. */
   readonly needsWeights: boolean;
   readonly keep: KeptCheckpoints;
+  /** Whether an event file is written. */
+  readonly tensorBoard: boolean;
 }
 
 /** By lock file: sessions that could not write their last steps, for lack of space as a rule. They can go on. */
@@ -55,7 +60,7 @@ export function blockedRecords(files: RunFiles): Pick<Session, "metrics" | "eval
 export async function openSession(
   files: RunFiles,
   identity: RunIdentity,
-  demands: CheckpointDemands,
+  demands: SessionDemands,
 ): Promise<Session | undefined> {
   const { needsWeights } = demands;
   const waiting = blocked.get(files.lock);
@@ -68,8 +73,7 @@ export async function openSession(
   const lock = await acquireRunLock(files.lock);
   try {
     // Another process may have finished the run while this one waited for nothing.
-    if (!(await finishedSummary(files, needsWeights)))
-      return { lock, ...(await restore(files, identity, demands.keep)) };
+    if (!(await finishedSummary(files, needsWeights))) return { lock, ...(await restore(files, identity, demands)) };
   } catch (error) {
     await lock.release();
     throw error;
@@ -88,10 +92,15 @@ export async function closeSession(files: RunFiles, session: Session): Promise<v
   session.training.dispose();
   await session.log.close();
   await session.evaluationLog?.close();
+  await session.events?.close();
   await session.lock.release();
 }
 
-async function restore(files: RunFiles, identity: RunIdentity, keep: KeptCheckpoints): Promise<Omit<Session, "lock">> {
+async function restore(
+  files: RunFiles,
+  identity: RunIdentity,
+  { keep, tensorBoard }: SessionDemands,
+): Promise<Omit<Session, "lock">> {
   const { config } = identity;
   await removeUnfinishedFiles(path.dirname(files.lock));
   await removeUnfinishedCheckpoints(files.checkpoints);
@@ -107,10 +116,12 @@ async function restore(files: RunFiles, identity: RunIdentity, keep: KeptCheckpo
           `delete the run's directory to train it again`,
       );
     }
-    await recordSession(files, identity, await describeEnvironment(step, config.deterministic));
+    const startedAt = await recordSession(files, identity, await describeEnvironment(step, config.deterministic));
     const log = await openMetricsLog(files.metrics, metrics);
     const evaluations = (await readEvaluations(files.evaluations)).filter((each) => each.step <= step);
     const evaluationLog = config.evaluation && (await openEvaluationLog(files.evaluations, evaluations));
+    const recorded = inOrder(metrics.map(metricsValues), evaluations.map(evaluationValues));
+    const events = tensorBoard ? await continuedEvents(path.dirname(files.lock), startedAt, step, recorded) : undefined;
     const writer = new CheckpointWriter(
       {
         root: files.checkpoints,
@@ -121,13 +132,35 @@ async function restore(files: RunFiles, identity: RunIdentity, keep: KeptCheckpo
         flushRecords: async () => {
           await log.flush();
           await evaluationLog?.flush();
+          await events?.flush();
         },
       },
       step,
     );
-    return { training, writer, metrics, log, evaluations, ...(evaluationLog ? { evaluationLog } : {}) };
+    return {
+      training,
+      writer,
+      metrics,
+      log,
+      evaluations,
+      ...(evaluationLog && { evaluationLog }),
+      ...(events && { events }),
+    };
   } catch (error) {
     training.dispose();
     throw error;
   }
+}
+
+/** The event file of a run, with what was recorded up to a step. */
+async function continuedEvents(
+  dir: string,
+  startedAt: string,
+  step: number,
+  recorded: ReturnType<typeof inOrder>,
+): Promise<EventLog> {
+  const events = await EventLog.open(dir, startedAt);
+  await events.keepUntil(step);
+  await events.append(recorded);
+  return events;
 }
