@@ -35,11 +35,19 @@ export function writeBenchmark(name: string, settings: BenchmarkSettings, rows: 
     loadAtStart: LOAD_AT_START,
     ...settings,
   };
-  const file = path.join("results/benchmarks", `${name}.json`);
+  const file = fileOf(name);
   fs.mkdirSync(path.dirname(file), { recursive: true });
   fs.writeFileSync(file, `${JSON.stringify({ environment, rows }, null, 2)}\n`);
   console.log(`written: ${file}`);
 }
+
+/** The rows that were written last, none if none were: for benchmarks whose cases are run one by one. */
+export function readBenchmark(name: string): BenchmarkRow[] {
+  const file = fileOf(name);
+  return fs.existsSync(file) ? (JSON.parse(fs.readFileSync(file, "utf8")) as { rows: BenchmarkRow[] }).rows : [];
+}
+
+const fileOf = (name: string): string => path.join("results/benchmarks", `${name}.json`);
 
 const LOAD_AT_START = os.loadavg()[0];
 

@@ -9,7 +9,7 @@ import { releasedWalk } from "../similarity/released-walk";
 import { type DocumentPaths, similarityWalk } from "../similarity/similarity-walk";
 import type { BatchingConfig } from "./batching-config";
 import type { DocumentOrder } from "./epoch-order";
-import { encoderIdentity, nearestDocuments } from "./nearest-documents";
+import { encoderIdentity, NEIGHBOURS_VERSION, nearestDocuments } from "./nearest-documents";
 import { orderHash, readOrder, writeOrder } from "./order-files";
 
 /** What an order is of, beside the corpus and `batching`. */
@@ -64,7 +64,9 @@ function orderKey(corpus: Corpus, batching: BatchingConfig, { seed, contextLengt
     version: ORDER_VERSION,
     corpus: corpus.hash,
     batching,
-    ...("embedding" in batching ? { encoder: encoderIdentity(batching.embedding) } : {}),
+    ...("embedding" in batching
+      ? { encoder: encoderIdentity(batching.embedding), neighbours: NEIGHBOURS_VERSION }
+      : {}),
     ...(batching.order === "similarity" ? {} : { seed }),
     ...(batching.order === "bm25" ? { contextLength } : {}),
   };

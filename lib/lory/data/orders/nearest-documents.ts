@@ -53,7 +53,7 @@ export function encoderIdentity(embedding: EmbeddingConfig): string {
 }
 
 /** Raised whenever the same configuration gives other neighbours than before. */
-const NEIGHBOURS_VERSION = 1;
+export const NEIGHBOURS_VERSION = { exact: 1, approximate: 2 } as const;
 
 /** The nearest of each of a corpus's training documents. They are sought once and kept, for all orders that are made of them. */
 export async function nearestDocuments(
@@ -65,7 +65,7 @@ export async function nearestDocuments(
   const isExact = search === "exact" || (search === "auto" && corpus.train.documents <= LARGEST_EXACT);
   const detail = isExact ? "exact" : "approximate";
   const encoder = encoderIdentity(embedding);
-  const madeFrom = { version: NEIGHBOURS_VERSION, corpus: corpus.hash, embedding, encoder, k, search: detail };
+  const madeFrom = { version: NEIGHBOURS_VERSION[detail], corpus: corpus.hash, embedding, encoder, k, search: detail };
   const folder = cacheFolder && path.join(cacheFolder, "neighbours", sha256(JSON.stringify(madeFrom)).slice(0, 24));
   const kept = folder ? keptNeighbours(folder) : undefined;
   if (kept) return kept;

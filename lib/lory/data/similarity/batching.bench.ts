@@ -5,38 +5,22 @@
  * large batches, read when they are asked for and read ahead by a thread. Sizes can be run one by one: rows of other sizes stay
  * in results/benchmarks/batching.json.
  */
-import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { init } from "lory";
-import { writeBenchmark, type BenchmarkRow } from "tfjs-backend-xla/testing";
+import { readBenchmark, writeBenchmark, type BenchmarkRow } from "tfjs-backend-xla/testing";
 import { openCorpus } from "../corpus";
 import { loadBatches } from "../loader";
 import { randomBits } from "../permutation";
 import { approximateNeighbours } from "./approximate-neighbours";
 import { exactNeighbours } from "./exact-neighbours";
-import { type Embeddings, NeighbourRows, type Neighbours, normalizeRows, recall } from "./neighbours";
+import { NeighbourRows, type Neighbours, recall } from "./neighbours";
 import { similarityWalk } from "./similarity-walk";
+import { CENTRE_DOCUMENTS, syntheticEmbeddings } from "./synthetic-embeddings";
 
 const SIZES = [10_000, 100_000, 1_000_000];
 const LARGEST_SEARCHED = 100_000;
 const DIMENSION = 32;
-const CENTRE_DOCUMENTS = 50;
 const K = 20;
-const FILE = "results/benchmarks/batching.json";
-
-function madeUp(documents: number): Embeddings {
-  const bits = randomBits(1);
-  const number = (): number => bits() / 2 ** 31 - 1;
-  const centres = Float32Array.from({ length: Math.ceil(documents / CENTRE_DOCUMENTS) * DIMENSION }, number);
-  const vectors_ND = new Float32Array(documents * DIMENSION);
-  for (let document = 0; document < documents; document++) {
-    const centre = (bits() % (centres.length / DIMENSION)) * DIMENSION;
-    for (let d = 0; d < DIMENSION; d++) vectors_ND[document * DIMENSION + d] = centres[centre + d] + number();
-  }
-  const embeddings = { vectors_ND, dimension: DIMENSION };
-  normalizeRows(embeddings);
-  return embeddings;
-}
 
 interface Timed {
   readonly case: string;
@@ -82,7 +66,7 @@ async function measure(documents: number, put: (row: Timed) => void): Promise<{ 
   put(row);
   console.log(`${result.pathStarts.length} paths`);
   if (documents > LARGEST_SEARCHED) return {};
-  const embeddings = madeUp(documents);
+  const embeddings = syntheticEmbeddings(documents, DIMENSION);
   const approximate = await timed("usearch", documents, () => approximateNeighbours(embeddings, { k: K }));
   put(approximate.row);
   // Compiling is not part of it.
@@ -122,8 +106,7 @@ function rowOf(row: Timed, smallest: { ours: number; documents: number } | undef
 
 async function main(sizes: readonly number[]): Promise<void> {
   const { device } = await init();
-  const known = existsSync(FILE) ? (JSON.parse(readFileSync(FILE, "utf8")) as { rows: BenchmarkRow[] }).rows : [];
-  const rows = new Map(known.map((row) => [row.case, row]));
+  const rows = new Map(readBenchmark("batching").map((row) => [row.case, row]));
   const put = (row: BenchmarkRow): void => {
     rows.set(row.case, row);
     writeBenchmark("batching", { device, dimension: DIMENSION, neighbours: K }, [...rows.values()]);

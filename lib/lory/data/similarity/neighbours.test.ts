@@ -41,6 +41,17 @@ describe("exactNeighbours", () => {
     });
   });
 
+  it("finds on the device what is spread over more chunks of keys than neighbours are wanted", async () => {
+    // Documents that are like each other lie far apart, and many are equal: rounded vectors of few numbers.
+    const { vectors_ND, dimension } = clusters(1400, 4, 40);
+    const rounded = { vectors_ND: vectors_ND.map((value) => Math.round(4 * value) / 4), dimension };
+    const blocks = { k: 3, queryBlock: 500, keyBlock: 900 };
+    const onDevice = await exactNeighbours(rounded, { ...blocks, select: "device" });
+    expect(onDevice).toEqual(await exactNeighbours(rounded, { ...blocks, select: "host" }));
+    const slow = slowNeighbours(rounded, 3).flat();
+    expect([...onDevice.ids_NK]).toEqual(slow.map(({ id }) => id));
+  });
+
   it.each(["host", "device"] as const)("takes the lower index of equal ones, picked on the %s", async (select) => {
     const vectors_ND = new Float32Array(12 * 2).map((_, i) => (i % 2 === 0 ? 1 : 0));
     const found = await exactNeighbours({ vectors_ND, dimension: 2 }, { k: 3, queryBlock: 5, keyBlock: 4, select });
