@@ -1,5 +1,6 @@
 import type { Api, PreparedCall } from "./api";
 import { DeviceBuffer } from "./buffer";
+import { checkCustomCalls } from "./custom-calls";
 import { Device } from "./device";
 import { Executable } from "./executable";
 import { Handle, type Contents } from "./handle";
@@ -87,8 +88,8 @@ export class Client {
 
   /**
    * Compiles a StableHLO module, as text or MLIR bytecode, on a worker thread: the event loop stays free.
-   * Throws a PjrtError with the compiler's message, and a ProgramError for texts that would end the process (see {@link checkProgramText}).
-   * Bytecode is trusted, and so are custom calls.
+   * Throws a PjrtError with the compiler's message, and a ProgramError for texts that would end the process (see {@link checkProgramText} and
+   * {@link checkCustomCalls}). Bytecode is trusted, and so is what a custom call's kernel does.
    */
   async compile(program: string | Uint8Array, options?: CompileOptions): Promise<Executable> {
     return this.#onWorker(compilations, () => this.#prepareCompile(program, options));
@@ -182,8 +183,11 @@ export class Client {
   }
 
   #prepareCompile(program: string | Uint8Array, options?: CompileOptions): PreparedCall<"Client_Compile"> {
-    if (typeof program === "string") checkProgramText(program);
-    else if (!isBytecode(program)) checkProgramText(Buffer.from(program).toString("latin1"));
+    if (typeof program === "string" || !isBytecode(program)) {
+      const text = typeof program === "string" ? program : Buffer.from(program).toString("latin1");
+      checkProgramText(text);
+      checkCustomCalls(text, this.platformName);
+    }
     const code = terminated(program);
     const format = Buffer.from("mlir");
     const encoded = encodeCompileOptions(options);

@@ -15,12 +15,14 @@
  */
 export { DeviceBuffer } from "./buffer";
 export { Client, type Holding } from "./client";
+export { checkCustomCalls } from "./custom-calls";
 export { Device, type MemoryStats } from "./device";
 export { PjrtError, PluginError } from "./errors";
 export { Executable, type ExecutableMemory, type SerializedProgram } from "./executable";
 export { findPlugin, type PluginKind } from "./find";
 export { keepFreedMemory } from "./malloc";
-export { checkProgramText, ProgramError } from "./program-text";
+export { ProgramError } from "./program-error";
+export { checkProgramText } from "./program-text";
 export { type NamedValue } from "./named-values";
 export { openClient } from "./open";
 export { encodeCompileOptions, type CompileOptions } from "./options";

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { openClient } from "./open";
-import { checkProgramText, ProgramError } from "./program-text";
+import { ProgramError } from "./program-error";
+import { checkProgramText } from "./program-text";
 
 const DEEP = 100_000;
 const nest = (open: string, close: string, inner = "") => open.repeat(DEEP) + inner + close.repeat(DEEP);

@@ -2,11 +2,7 @@
  * What a program's text must not be, since it would end the process: XLA's parser and compiler are recursive and trust much of what they
  * read. All else that is wrong with a text, XLA reports itself. Each rule stands for a crash that was seen.
  */
-
-/** A program that is refused before the compiler sees it. */
-export class ProgramError extends Error {
-  override readonly name = "ProgramError";
-}
+import { ProgramError } from "./program-error";
 
 /** Brackets inside of each other. The parser takes some 3000 on its stack; programs of loops in loops have a few dozens. */
 const MAX_DEPTH = 500;

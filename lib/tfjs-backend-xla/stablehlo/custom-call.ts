@@ -6,8 +6,8 @@ import { makeOp, type Value } from "./value";
 type Layout = readonly number[];
 
 /**
- * A call of `target` with a configuration that it alone understands. Plugins look the name up when they compile: one that they do not know is
- * an error there. `API_VERSION_STATUS_RETURNING` of the specification, version 2.
+ * A call of `target` with a configuration that it alone understands. The name is looked up when the program is compiled: one that is not
+ * listed for the device (`checkCustomCalls`) is an error there. `API_VERSION_STATUS_RETURNING` of the specification, version 2.
  *
  * @param layoutOf how operands and results of a type lie in memory; in row-major order unless it says otherwise
  */
