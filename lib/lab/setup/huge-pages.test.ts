@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { withHugePages } from "./huge-pages.mjs";
+import { withHugePages } from "../../lory/bin/huge-pages.js";
 
 it("asks glibc for huge pages on Linux, beside what the user asks for", () => {
   expect(withHugePages({ A: "1" }, "linux", 64)).toEqual({ A: "1", GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" });

@@ -2,7 +2,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { at, setupFile } from "./places.mjs";
-import { withHugePages } from "./huge-pages.mjs";
+import { withHugePages } from "../../lory/bin/huge-pages.js";
 import { digest, isStamped, stamped } from "./step.mjs";
 
 const STAMP = at(".venv/.lory/jupyter");

@@ -1,12 +1,20 @@
 /** `npx lory <command>`: what the library does without a notebook. */
 import { init } from "../backend";
 import { writeTensorBoard } from "../runs";
-import { parseArguments, parseOptions, parseSettings, positiveNumber, required, UsageError } from "./arguments";
+import {
+  parseArguments,
+  parseOptions,
+  parseSettings,
+  positiveNumber,
+  required,
+  UsageError,
+  type OptionValues,
+} from "./arguments";
 import { writeLogits } from "./logits";
 import { untilStopped } from "./stop-signals";
 import { trainRun, trainSweep, type Outcome } from "./train";
 
-const USAGE = `npx lory run CONFIG.json [--set KEY=VALUE]... [--runs-dir DIR] [--data DIR]
+const USAGE = `npx lory run CONFIG.json [--set KEY=VALUE]... [--runs-dir DIR] [--data DIR] [--no-tensorboard]
 
   Trains the run of a configuration, from where it stands, and prints a line every 15 seconds. CONFIG.json is what openRun takes, or
   the config.json of a run. The run directory is the one that a notebook with the same configuration, corpus and code has.
@@ -14,6 +22,7 @@ const USAGE = `npx lory run CONFIG.json [--set KEY=VALUE]... [--runs-dir DIR] [-
   --set KEY=VALUE     set a key: --set trainTokens=1e6 --set model.numExperts=8 (or numExperts=8)
   --runs-dir DIR      where run directories lie; results/runs of the clone without it
   --data DIR          a folder with built corpora, DIR/<name>/build or DIR/<name>; as the variable LORY_DATA
+  --no-tensorboard    write no event files of TensorBoard beside the records
 
 npx lory sweep SWEEP.json [--minutes N] [--tokens N] [--set KEY=VALUE]... [--runs-dir DIR] [--data DIR]
 
@@ -23,8 +32,10 @@ npx lory sweep SWEEP.json [--minutes N] [--tokens N] [--set KEY=VALUE]... [--run
   --minutes N         stop the run at work with a checkpoint when the time is over
   --tokens N          begin no run that would take this call beyond so many tokens
 
-  SIGINT and SIGTERM stop both when the step in flight ends, with a checkpoint. Exit status: 0 if everything is trained, 1 if something
-  failed, 2 for wrong arguments, 3 if the budget ended a sweep before its last run, 130 or 143 after a signal.
+  SIGINT, SIGTERM and SIGHUP stop both when the step in flight ends, with a checkpoint. npx passes signals to its shell alone: SIGTERM and
+  SIGHUP are noticed by that, SIGINT not; in scripts, start node_modules/.bin/lory itself. Exit status: 0 if everything is trained, 1 if something failed, 2 for wrong arguments, 3 if
+  the budget ended a sweep before its last run, 130, 143 or 129 after a signal. On Linux both run with memory in huge pages, unless
+  GLIBC_TUNABLES says glibc.malloc.hugetlb=0.
 
 npx lory tensorboard [--runs-dir DIR] [--logdir DIR] [--follow]
 
@@ -47,12 +58,14 @@ const TRAINING_OPTIONS = {
   set: { type: "string", multiple: true },
   "runs-dir": { type: "string" },
   data: { type: "string" },
+  "no-tensorboard": { type: "boolean" },
 } as const;
 
 /** What training commands have in common; says by LORY_DATA where corpora lie. */
-function trainingOptions(values: { readonly set?: string[]; readonly "runs-dir"?: string; readonly data?: string }) {
+function trainingOptions(values: OptionValues<typeof TRAINING_OPTIONS>) {
   if (values.data !== undefined) process.env.LORY_DATA = values.data;
-  return { settings: parseSettings(values.set ?? []), runsDir: values["runs-dir"] };
+  const tensorBoard = !values["no-tensorboard"];
+  return { settings: parseSettings(values.set ?? []), runsDir: values["runs-dir"], tensorBoard };
 }
 
 async function run(args: string[]): Promise<number> {
@@ -127,6 +140,9 @@ async function main([name, ...args]: string[]): Promise<number> {
   if (!Object.hasOwn(COMMANDS, name)) throw new UsageError(`there is no command "${name}"`);
   return COMMANDS[name](args);
 }
+
+// After a SIGHUP there is no terminal to write to.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
 
 main(process.argv.slice(2)).then(
   (status) => (process.exitCode = status),

@@ -10,7 +10,7 @@ import { openRun, totalSteps, type OpenRunOptions, type Run, type StepMetrics } 
 import { configFromJson } from "../train/config-json";
 import { readJsonFile } from "./arguments";
 
-export interface TrainOptions extends Pick<OpenRunOptions, "runsDir" | "weights" | "checkpointEvery"> {
+export interface TrainOptions extends Pick<OpenRunOptions, "runsDir" | "weights" | "checkpointEvery" | "tensorBoard"> {
   /** Keys of the configuration to set, by path. */
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly signal?: AbortSignal;

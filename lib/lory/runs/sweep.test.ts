@@ -26,6 +26,8 @@ describe("a sweep", () => {
     expect(statuses(result)).toEqual(["done", "done"]);
     expect(trained).toHaveBeenCalledTimes(1);
     expect(result.runs[0].run?.id).toBe(first.id);
+    // Checked once: the same for both.
+    expect(result.runs[0].run?.corpus).toBe(result.runs[1].run?.corpus);
     expect(result.text).toMatch(/seed +segmentLength +run +status/);
     await sweep(space, { base: config, ...options });
     expect(trained).toHaveBeenCalledTimes(1);

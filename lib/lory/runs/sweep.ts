@@ -1,7 +1,9 @@
 import { DISPLAY, type Displayable } from "../notebook/display";
 import { kernel } from "../notebook/kernel";
 import { table, type Cell, type Row } from "../notebook/table";
-import { openRun, tokensPerStep, totalSteps, type OpenRunOptions, type Run, type RunConfigInput } from "../train";
+import { openCorpus, type Corpus } from "../data";
+import { openRunWith } from "../train/run";
+import { tokensPerStep, totalSteps, type OpenRunOptions, type Run, type RunConfigInput } from "../train";
 import { refuseUnknownKeys } from "../models";
 import { SweepBars } from "./sweep-bars";
 import { sweepPoints, type Settings, type SweepSpace } from "./sweep-points";
@@ -56,8 +58,10 @@ const KEYS = ["base", "seeds", "budget", "signal", "runsDir", "checkpointEvery",
  */
 export async function sweep(space: SweepSpace, options: SweepOptions): Promise<SweepResult> {
   refuseUnknownKeys("the options of a sweep", options, KEYS);
-  const { base, seeds, budget = {}, signal = kernel()?.signal, runsDir, checkpointEvery, weights = false } = options;
+  const { base, seeds, budget = {}, signal = kernel()?.signal, weights = false } = options;
+  const { runsDir, checkpointEvery, tensorBoard } = options;
   checkBudget(budget);
+  const openOnce = corporaOpenedOnce();
   const runs: Mutable<SweepRun>[] = [];
   for (const { settings, config, error } of sweepPoints(space, base, seeds)) {
     if (config === undefined) {
@@ -65,7 +69,7 @@ export async function sweep(space: SweepSpace, options: SweepOptions): Promise<S
       continue;
     }
     try {
-      const run = await openRun(config, { runsDir, checkpointEvery, weights });
+      const run = await openRunWith(openOnce, config, { runsDir, checkpointEvery, tensorBoard, weights });
       runs.push({ settings, status: run.status, run });
     } catch (reason) {
       runs.push({ settings, status: "failed", error: messageOf(reason) });
@@ -102,6 +106,16 @@ export async function sweep(space: SweepSpace, options: SweepOptions): Promise<S
     stoppedBy = signal?.aborted ? "signal" : "minutes";
   }
   return sweepResult(runs, stoppedBy);
+}
+
+/** Opens each corpus the first time that it is asked for: that reads all of its files, to check their hashes. */
+function corporaOpenedOnce(): typeof openCorpus {
+  const opened = new Map<string, Promise<Corpus>>();
+  return (nameOrFolder) => {
+    const corpus = opened.get(nameOrFolder) ?? openCorpus(nameOrFolder);
+    opened.set(nameOrFolder, corpus);
+    return corpus;
+  };
 }
 
 function messageOf(error: unknown): string {

@@ -1,6 +1,6 @@
 export * from "./adamw";
 export * from "./metrics";
-export * from "./run";
+export { openRun, Run, type ParamsOptions, type RunStatus } from "./run";
 export * from "./run-config";
 export * from "./schedule";
 export { configDifferences, type ConfigDifference } from "./config-diff";

@@ -44,9 +44,22 @@ export type RunStatus = "new" | "partial" | "done";
  * @throws an error that names what is wrong with the configuration, the corpus or the directory
  */
 export async function openRun(input: RunConfigInput, options: OpenRunOptions = {}): Promise<Run> {
+  return openRunWith(openCorpus, input, options);
+}
+
+/**
+ * `openRun` where corpora are opened otherwise, such as once for many runs.
+ *
+ * @param open as `openCorpus`
+ */
+export async function openRunWith(
+  open: (nameOrFolder: string) => Promise<Corpus>,
+  input: RunConfigInput,
+  options: OpenRunOptions,
+): Promise<Run> {
   const { fork, resume, ...rest } = runOptions(options);
   const config = runConfig(input);
-  const corpus = await openCorpus(config.corpus);
+  const corpus = await open(config.corpus);
   if (corpus.vocabSize > config.model.vocabSize) {
     throw new Error(
       `vocabSize is ${config.model.vocabSize}, the tokens of corpus ${corpus.name} go up to ${corpus.vocabSize - 1}: ` +

@@ -1,7 +1,7 @@
 /** `npm run check`: format, types, lint and the fast tests, with one line each and the output of what failed. */
 import { spawn } from "node:child_process";
 import os from "node:os";
-import { withHugePages } from "../huge-pages.mjs";
+import { withHugePages } from "../../../lory/bin/huge-pages.js";
 import { at, ROOT, WORKSPACES } from "../places.mjs";
 import { SetupError } from "../errors.mjs";
 

@@ -2,7 +2,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { SetupError } from "../errors.mjs";
-import { withHugePages } from "../huge-pages.mjs";
+import { withHugePages } from "../../../lory/bin/huge-pages.js";
 import { at } from "../places.mjs";
 import { runInTerminal } from "../programs.mjs";
 import { embeddings, EMBEDDINGS_FLAG, hasEmbeddings } from "../embeddings.mjs";

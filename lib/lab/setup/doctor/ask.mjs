@@ -1,6 +1,6 @@
 /** Programs that say what native code says of itself: on their own, since a broken library can end the process that loads it. */
 import { spawn } from "node:child_process";
-import { withHugePages } from "../huge-pages.mjs";
+import { withHugePages } from "../../../lory/bin/huge-pages.js";
 import { ROOT, setupFile } from "../places.mjs";
 import { typeScript } from "../programs.mjs";
 

@@ -1,7 +1,7 @@
 /** The machine: processors, memory, disk, memory pages. */
 import fs from "node:fs";
 import os from "node:os";
-import { withHugePages } from "../huge-pages.mjs";
+import { withHugePages } from "../../../lory/bin/huge-pages.js";
 import { isSupportedNode } from "../node-version.mjs";
 import { freeMegabytes } from "../step.mjs";
 

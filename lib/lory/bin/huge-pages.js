@@ -1,4 +1,5 @@
-import os from "node:os";
+// In JavaScript, since it is of use before anything is compiled.
+const os = require("node:os");
 
 /**
  * Memory in huge pages: with them XLA's CPU programs run 1.3 to 1.5 times as fast. glibc reads the setting when a process starts.
@@ -20,9 +21,11 @@ const FEW_PROCESSORS = 8;
  * @param {NodeJS.ProcessEnv} env
  * @returns {NodeJS.ProcessEnv}
  */
-export function withHugePages(env, platform = process.platform, processors = os.availableParallelism()) {
+function withHugePages(env, platform = process.platform, processors = os.availableParallelism()) {
   const tunables = env.GLIBC_TUNABLES ?? "";
   if (platform !== "linux" || tunables.includes("glibc.malloc.hugetlb=")) return { ...env };
   const settings = [...HUGE_PAGES, ...(processors <= FEW_PROCESSORS ? KEPT_MEMORY : [])];
   return { ...env, GLIBC_TUNABLES: [...(tunables ? [tunables] : []), ...settings].join(":") };
 }
+
+module.exports = { withHugePages };
