@@ -14,6 +14,8 @@ const NAME = "lory";
 /** A program for one platform, and whether that is this one: names are like `koffi-linux-x64` and `tokenizers.linux-x64-gnu.node`. */
 const NATIVE = /[.\\/-](?:aix|android|darwin|freebsd|linux|openbsd|sunos|win32)[-_][^\\/]*/;
 const isForHere = (/** @type {string} */ file) => new RegExp(`${process.platform}[-_]${process.arch}`).test(file);
+/** Packages for Linux bring a program for each of the two C libraries. */
+const OTHER_LIBC = process.platform === "linux" ? (usesGlibc() ? /musl/ : /[-.]gnu\b|glibc/) : /^$/;
 /** Compiled by `tsc -b` beside what is packed, and of no use without a test runner. */
 const TESTS = /\.test\.js$|[\\/](?:conformance|testing[\\/]run-test)[\\/.]/;
 
@@ -36,9 +38,12 @@ export async function pack(folder) {
   const maps = programs.map((file) => `${file}.map`);
   const scripts = PACKED.flatMap((place) => filesUnder(place, ".py"));
   const { fileList } = await nodeFileTrace(programs, { base: ROOT, processCwd: ROOT });
-  const traced = [...fileList].filter((file) => !NATIVE.test(file) || isForHere(file));
-  // What such a package loads is chosen when it runs, which no tracing sees.
-  const native = traced.filter((file) => isForHere(path.dirname(file))).map((file) => packageOf(file));
+  const traced = [...fileList].filter((file) => (!NATIVE.test(file) || isForHere(file)) && !OTHER_LIBC.test(file));
+  // What a package for one platform loads is chosen when it runs, which no tracing sees.
+  const native = traced
+    .filter((file) => isForHere(path.dirname(file)))
+    .map(packageOf)
+    .filter(isForHere);
   const manifests = PACKED.map((place) => path.join(place, "package.json"));
   fs.rmSync(folder, { recursive: true, force: true });
   const packed = path.join(folder, NAME);
@@ -48,6 +53,11 @@ export async function pack(folder) {
   const archive = path.join(folder, `${NAME}-${process.platform}-${process.arch}.tar.xz`);
   execFileSync("tar", ["-C", folder, "-cJf", archive, NAME], { env: { ...process.env, XZ_OPT: "-T0 -6" } });
   return archive;
+}
+
+function usesGlibc() {
+  const { header } = /** @type {{ header: { glibcVersionRuntime?: string } }} */ (process.report.getReport());
+  return header.glibcVersionRuntime !== undefined;
 }
 
 /** Files of a folder with an ending, as paths in the clone. @param {string} place @param {string} ending @returns {string[]} */
