@@ -71,7 +71,7 @@ describe("a compiled function that is to be deterministic", () => {
     await tf.setBackend("xla");
   });
 
-  it("is compiled with XLA's flag, apart from one that is not", async () => {
+  it("is compiled with XLA's flags, apart from one that is not", async () => {
     const compile = vi.spyOn(Client.prototype, "compile");
     const { device } = tf.backend() as XlaBackend;
     const fn = (x: tf.Tensor) => tf.mul(x, 3);
@@ -80,7 +80,7 @@ describe("a compiled function that is to be deterministic", () => {
     await jit(fn, { name: "f" }).prepare(tf.scalar(1));
     expect(device.programCount).toBe(before + 2);
     const options = compile.mock.calls.map(([, each]) => each);
-    expect(options).toEqual([{ overrides: { xla_gpu_deterministic_ops: true } }, {}]);
+    expect(options).toEqual([{ overrides: { xla_gpu_deterministic_ops: true, xla_gpu_autotune_level: 0 } }, {}]);
     compile.mockRestore();
   });
 });

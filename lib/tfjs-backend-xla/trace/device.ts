@@ -29,8 +29,12 @@ export interface ProgramOptions {
   readonly deterministic?: boolean;
 }
 
-/** A flag of XLA's GPU compiler, which that for CPUs takes too. */
-const DETERMINISTIC: CompileOptions = { overrides: { xla_gpu_deterministic_ops: true } };
+/**
+ * Flags of XLA's GPU compiler, which that for CPUs takes too and does not heed. The first one leaves out kernels whose order of additions may
+ * change, and has XLA time none against another; the second says that by itself. So there is no choice of kernels to be kept for another
+ * process: each finds the same one.
+ */
+const DETERMINISTIC: CompileOptions = { overrides: { xla_gpu_deterministic_ops: true, xla_gpu_autotune_level: 0 } };
 
 /** Programs compiled one way, by their text. */
 interface Programs {
