@@ -6,6 +6,7 @@ export * from "./generate";
 export * from "./generate-options";
 export type { EvaluationOptions } from "./held-out";
 export * from "./leak";
+export * from "./measure-generation";
 export * from "./perplexity";
 export * from "./routing";
 export * from "./routing-drift";
