@@ -97,4 +97,27 @@ describe("packCorpus and unpackCorpus", () => {
     await expect(packCorpus(build, again)).rejects.toThrow(`there is no corpus in ${build}`);
     expect(existsSync(again)).toBe(false);
   });
+
+  it("leave nothing where the disk is full, whichever file it stops, and keep what was there", async () => {
+    writeTinyCorpus(build, { train: [{ domain: 0, tokens: [1, 2, 3] }], heldOut: [] });
+    const stopAt = (last: number) => {
+      let writes = 0;
+      return (file: string, content: Uint8Array | string) => {
+        if (++writes === last) throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+        writeFileSync(file, content);
+      };
+    };
+    const { files } = await packCorpus(build, packed);
+    await unpackCorpus(packed, again);
+    const [packedBefore, unpackedBefore] = [contents(packed), contents(again)];
+    for (let last = 1; last <= files.length; last++) {
+      await expect(packCorpus(build, packed, { writeFile: stopAt(last) })).rejects.toThrow("the disk is full");
+      await expect(unpackCorpus(packed, again, { writeFile: stopAt(last) })).rejects.toThrow("the disk is full");
+    }
+    await expect(packCorpus(build, packed, { writeFile: stopAt(files.length + 1) })).rejects.toThrow(
+      "the disk is full",
+    );
+    expect([contents(packed), contents(again)]).toEqual([packedBefore, unpackedBefore]);
+    expect(readdirSync(parent).sort()).toEqual(["again", "build", "packed"]);
+  });
 });

@@ -2,7 +2,7 @@
  * A corpus in few small files, to be carried to another machine: every file of it compressed by LZMA2 (the xz format) with
  * contexts of two bytes, which suits ids of 16 bits, in pieces of at most 60 MB, each with its hash.
  */
-import { createReadStream, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { createReadStream, existsSync, mkdirSync, readFileSync, renameSync, statSync } from "node:fs";
 import path from "node:path";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
@@ -12,6 +12,7 @@ import { closeScratch, openScratch } from "./builder/scratch";
 import { CorpusError, messageOf, systemCode } from "./corpus-error";
 import { type Manifest, MANIFEST_FILE, readManifest, sha256, type StoredFile, storedFiles } from "./manifest";
 import type { NpyDtype } from "./npy";
+import { type WriteFile, writeThrough } from "./whole-folder";
 
 export const PACK_FILE = "pack.json";
 const PACK_VERSION = 1;
@@ -35,6 +36,7 @@ export interface PackOptions {
   /** Largest size of a piece. */
   pieceBytes?: number;
   onFile?: (done: number, total: number, file: string) => void;
+  writeFile?: WriteFile;
 }
 
 interface FilterOptions extends LzmaOptions {
@@ -60,7 +62,7 @@ const codecFor = (dtype: NpyDtype, sizeBytes: number): FilterOptions => {
  * @throws CorpusError for a corpus that cannot be read, one with a damaged file, and a full disk
  */
 export async function packCorpus(corpusFolder: string, target: string, options: PackOptions = {}): Promise<Pack> {
-  const { pieceBytes = PIECE_BYTES, onFile } = options;
+  const { pieceBytes = PIECE_BYTES, onFile, writeFile = writeThrough } = options;
   const manifest = readManifest(corpusFolder, "build it again");
   const manifestBytes = readFileSync(path.join(corpusFolder, MANIFEST_FILE));
   const stored: StoredFile[] = [
@@ -75,11 +77,11 @@ export async function packCorpus(corpusFolder: string, target: string, options: 
       const content = readFileSync(path.join(corpusFolder, file.file));
       if (sha256(content) !== file.sha256) throw new CorpusError(`${file.file} in ${corpusFolder} is damaged`);
       const packed = await compressed(content, manifest.dtype);
-      files.push({ ...file, pieces: writePieces(fresh, file.file, packed, pieceBytes) });
+      files.push({ ...file, pieces: writePieces(fresh, file.file, packed, { pieceBytes, writeFile }) });
     }
     onFile?.(stored.length, stored.length, "");
     const pack: Pack = { packVersion: PACK_VERSION, name: manifest.name, hash: manifest.hash, files };
-    writeFileSync(path.join(fresh, PACK_FILE), `${JSON.stringify(pack, null, 2)}\n`, { flush: true });
+    writeFile(path.join(fresh, PACK_FILE), `${JSON.stringify(pack, null, 2)}\n`);
     return pack;
   });
 }
@@ -89,7 +91,11 @@ export async function packCorpus(corpusFolder: string, target: string, options: 
  *
  * @throws CorpusError for a missing or damaged piece, files that do not make the corpus, and a full disk
  */
-export async function unpackCorpus(packFolder: string, corpusFolder: string): Promise<Manifest> {
+export async function unpackCorpus(
+  packFolder: string,
+  corpusFolder: string,
+  { writeFile = writeThrough }: Pick<PackOptions, "writeFile"> = {},
+): Promise<Manifest> {
   const pack = readPack(packFolder);
   mkdirSync(path.dirname(corpusFolder), { recursive: true });
   return intoFolder(pack.name, corpusFolder, "unpack", async (fresh) => {
@@ -102,7 +108,7 @@ export async function unpackCorpus(packFolder: string, corpusFolder: string): Pr
         throw new CorpusError(`the pieces of ${file.file} in ${packFolder} cannot be unpacked: ${messageOf(error)}`);
       }
       if (sha256(content) !== file.sha256) throw new CorpusError(`${file.file} of ${packFolder} came out damaged`);
-      writeFileSync(path.join(fresh, file.file), content, { flush: true });
+      writeFile(path.join(fresh, file.file), content);
     }
     const manifest = readManifest(fresh, "pack it again");
     const missing = storedFiles(manifest).find(({ file }) => !existsSync(path.join(fresh, file)));
@@ -145,13 +151,18 @@ function checkPiece(folder: string, { file, sizeBytes, sha256: expected }: Store
   if (sha256(readFileSync(where)) !== expected) throw new CorpusError(`${where} is damaged: its hash differs`);
 }
 
-function writePieces(folder: string, name: string, packed: Buffer, pieceBytes: number): StoredFile[] {
+function writePieces(
+  folder: string,
+  name: string,
+  packed: Buffer,
+  { pieceBytes, writeFile }: Required<Pick<PackOptions, "pieceBytes" | "writeFile">>,
+): StoredFile[] {
   const pieces: StoredFile[] = [];
   for (let at = 0; at < packed.length; at += pieceBytes) {
     const bytes = packed.subarray(at, at + pieceBytes);
     const number = packed.length > pieceBytes ? `.${String(pieces.length).padStart(3, "0")}` : "";
     const file = `${name}.xz${number}`;
-    writeFileSync(path.join(folder, file), bytes, { flush: true });
+    writeFile(path.join(folder, file), bytes);
     pieces.push({ file, sizeBytes: bytes.length, sha256: sha256(bytes) });
   }
   return pieces;

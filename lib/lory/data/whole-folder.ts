@@ -6,7 +6,7 @@ import { CorpusError, messageOf, systemCode } from "./corpus-error";
 export type WriteFile = (file: string, content: Uint8Array | string) => void;
 
 /** Writes a file and waits until it is on the disk. */
-const writeThrough: WriteFile = (file, content) => writeFileSync(file, content, { flush: true });
+export const writeThrough: WriteFile = (file, content) => writeFileSync(file, content, { flush: true });
 
 /**
  * Writes files into a new folder that appears when it is whole: a full disk or a kill leaves nothing that looks like it. One that another
