@@ -1,6 +1,6 @@
 // Shapes: B batch, L context, H heads, K head size.
 import * as tf from "@tensorflow/tfjs-core";
-import { cudnnAttention, deviceKind, suitsCudnnAttention } from "tfjs-backend-xla";
+import { CUDNN_MASKED, cudnnAttention, deviceKind, suitsCudnnAttention } from "tfjs-backend-xla";
 import { blockedAttention, demandDocumentIds } from "./blocked-attention";
 import { rowBlockAttention } from "./row-block-attention";
 
@@ -33,9 +33,9 @@ const LONGEST_ROW_BLOCKS = 512;
 const ROW_BLOCK_LENGTH = 128;
 
 /**
- * The mixer for sequences of a length: plain up to `LONGEST_PLAIN`; beyond, if documents are not apart, by blocks of rows up to
- * `LONGEST_ROW_BLOCKS` where a program is compiled for a CPU, and cuDNN's fused attention where it can be had (a CUDA device and the precision
- * `bf16`, see `suitsCudnnAttention`); blocks everywhere else.
+ * The mixer for sequences of a length: plain up to `LONGEST_PLAIN`; beyond, cuDNN's fused attention where it can be had (a CUDA device and the
+ * precision `bf16`, see `suitsCudnnAttention`), and by blocks of rows, if documents are not apart, up to `LONGEST_ROW_BLOCKS` where a program is
+ * compiled for a CPU; blocks everywhere else. cuDNN takes documents as a bias, of 2 B L^2 bytes for all layers together.
  *
  * @param documentIds_BL int32, [B, L]: with it, a position sees only positions of the same document
  */
@@ -44,10 +44,13 @@ export function causalMixer(length: number, documentIds_BL?: tf.Tensor2D): Atten
   const longest = device === undefined ? LONGEST_PLAIN.kernelByKernel : LONGEST_PLAIN.compiled;
   if (length <= longest) return plainMixer(length, documentIds_BL);
   const mixBlocks = blockedMixer(BLOCK_LENGTH, documentIds_BL);
-  if (documentIds_BL) return mixBlocks;
-  if (device === "cpu" && length <= LONGEST_ROW_BLOCKS) return rowBlockMixer(ROW_BLOCK_LENGTH);
-  return (q_BHLK, k_BHLK, v_BHLK) =>
-    (suitsCudnnAttention(q_BHLK.shape) ? cudnnAttention : mixBlocks)(q_BHLK, k_BHLK, v_BHLK);
+  if (device === "cpu" && length <= LONGEST_ROW_BLOCKS && !documentIds_BL) return rowBlockMixer(ROW_BLOCK_LENGTH);
+  return (q_BHLK, k_BHLK, v_BHLK) => {
+    if (!suitsCudnnAttention(q_BHLK.shape)) return mixBlocks(q_BHLK, k_BHLK, v_BHLK);
+    if (!documentIds_BL) return cudnnAttention(q_BHLK, k_BHLK, v_BHLK);
+    demandDocumentIds(documentIds_BL, q_BHLK.shape[0], length);
+    return cudnnAttention(q_BHLK, k_BHLK, v_BHLK, { bias: apartBias(length, documentIds_BL, CUDNN_MASKED) });
+  };
 }
 
 /** All scores at once: memory grows with the square of L. */
@@ -83,13 +86,17 @@ export function causalBias(length: number): tf.Tensor2D {
 }
 
 /** [B, 1, L, L]: `causalBias`, and the huge negative number for keys of other documents. */
-function documentBias(length: number, ids_BL: tf.Tensor2D): tf.Tensor4D {
+const documentBias = (length: number, ids_BL: tf.Tensor2D): tf.Tensor4D =>
+  tf.tidy(() => tf.add<tf.Tensor4D>(apartBias(length, ids_BL, MASKED), causalBias(length)));
+
+/** [B, 1, L, L]: 0 where query and key are of one document, `masked` elsewhere. */
+function apartBias(length: number, ids_BL: tf.Tensor2D, masked: number): tf.Tensor4D {
   return tf.tidy(() => {
     const batch = ids_BL.shape[0];
     const apart_B1LL = tf.notEqual(
       tf.reshape(ids_BL, [batch, 1, length, 1]),
       tf.reshape(ids_BL, [batch, 1, 1, length]),
     );
-    return tf.add<tf.Tensor4D>(tf.mul(tf.cast(apart_B1LL, "float32"), MASKED), causalBias(length));
+    return tf.mul<tf.Tensor4D>(tf.cast(apart_B1LL, "float32"), masked);
   });
 }

@@ -11,11 +11,9 @@ export interface CudnnAttentionShape {
 
 export type CudnnPass = "forward" | "backward";
 
-/** XLA's names of the two passes: causal, without bias and dropout. */
-export const CUDNN_TARGET: Readonly<Record<CudnnPass, string>> = {
-  forward: "__cudnn$fmhaSoftmax",
-  backward: "__cudnn$fmhaSoftmaxBackward",
-};
+/** XLA's name of a pass: causal, without dropout. */
+export const cudnnTarget = (pass: CudnnPass, hasBias: boolean): string =>
+  `__cudnn$fmha${hasBias ? "ScaleBias" : ""}Softmax${pass === "backward" ? "Backward" : ""}`;
 
 /** The contracted axis of both factors; the batch axes are 0 and 1 of both. */
 type Contraction = readonly [left: number, right: number];

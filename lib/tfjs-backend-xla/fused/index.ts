@@ -1,2 +1,8 @@
 /** Fused kernels of vendors' libraries, as functions of tensors with gradients. */
-export { cudnnAttention, suitsCudnnAttention, type CudnnAttentionType } from "./cudnn-attention";
+export {
+  CUDNN_MASKED,
+  cudnnAttention,
+  suitsCudnnAttention,
+  type CudnnAttentionOptions,
+  type CudnnAttentionType,
+} from "./cudnn-attention";

@@ -28,6 +28,8 @@ const CALLEES: Readonly<Record<string, Readonly<Record<string, Callee>>>> = {
   cuda: {
     __cudnn$fmhaSoftmax: { operands: 3, versions: [2] },
     __cudnn$fmhaSoftmaxBackward: { operands: 6, versions: [2] },
+    __cudnn$fmhaScaleBiasSoftmax: { operands: 4, versions: [2] },
+    __cudnn$fmhaScaleBiasSoftmaxBackward: { operands: 7, versions: [2] },
     "__gpu$xla.gpu.ptx": {
       versions: [4],
       config: { name: "string", kernel_type: "string", kernel_data: "string", ...GRID, ...BLOCK },

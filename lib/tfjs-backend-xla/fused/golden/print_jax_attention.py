@@ -11,20 +11,23 @@ from jax._src.cudnn import fused_attention_stablehlo as fused
 
 # The version is looked up on a machine with a GPU only; nothing here is compiled.
 fused.check_cudnn_version = lambda: 91400
+# A bias that hides keys is not learned.
+fused.should_export_dbias = lambda *_: False
 
 
-def lowered(dtype, shape):
-    def forward_and_gradients(q, k, v, d_out):
+def lowered(dtype, shape, has_bias):
+    def forward_and_gradients(q, k, v, d_out, *bias):
         def attend(q, k, v):
             return fused.dot_product_attention(
-                q, k, v, scale=shape[3] ** -0.5, mask_type=fused.MaskType.CAUSAL, qkv_layout="BNTH"
+                q, k, v, *bias, scale=shape[3] ** -0.5, mask_type=fused.MaskType.CAUSAL, qkv_layout="BNTH"
             )
 
         out, pull_back = jax.vjp(attend, q, k, v)
         return (out, *pull_back(d_out))
 
     argument = jax.ShapeDtypeStruct(shape, dtype)
-    traced = jax.jit(forward_and_gradients).trace(argument, argument, argument, argument)
+    bias = [jax.ShapeDtypeStruct((shape[0], 1, shape[2], shape[2]), dtype)] if has_bias else []
+    traced = jax.jit(forward_and_gradients).trace(argument, argument, argument, argument, *bias)
     return traced.lower(lowering_platforms=("cuda",)).compiler_ir("stablehlo")
 
 
@@ -47,10 +50,11 @@ def calls(module):
 
 if __name__ == "__main__":
     golden = [
-        {"type": name, "shape": shape, "calls": list(calls(lowered(dtype, shape)))}
+        {"type": name, "shape": shape, "hasBias": has_bias, "calls": list(calls(lowered(dtype, shape, has_bias)))}
         for name, dtype, shape in [
             ("bf16", jnp.bfloat16, (2, 4, 128, 64)),
             ("f16", jnp.float16, (1, 3, 78, 40)),
         ]
+        for has_bias in (False, True)
     ]
     print(json.dumps({"jax": jax.__version__, "cases": golden}, indent=2))
