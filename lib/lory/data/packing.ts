@@ -10,11 +10,14 @@ export interface PackedStream {
   documentsIn(position: number, count: number): { document: number; tokens: number }[];
 }
 
+/** What of stored documents is packed. */
+export type PackedText = Pick<DocumentStore, "lengths" | "copyTokens">;
+
 /**
  * Concatenates documents in a given order. Building it costs one addition a document; reading finds its place by
  * binary search and touches only the documents that it returns.
  */
-export function packDocuments(store: DocumentStore, order: Uint32Array, endOfDocument: number): PackedStream {
+export function packDocuments(store: PackedText, order: Uint32Array, endOfDocument: number): PackedStream {
   const ends = new Float64Array(order.length);
   let length = 0;
   order.forEach((document, index) => {

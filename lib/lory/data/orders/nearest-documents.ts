@@ -1,4 +1,6 @@
+import * as tf from "@tensorflow/tfjs-core";
 import path from "node:path";
+import { deviceKind } from "tfjs-backend-xla";
 import type { Corpus } from "../corpus";
 import { sha256 } from "../manifest";
 import { approximateNeighbours } from "../similarity/approximate-neighbours";
@@ -15,8 +17,13 @@ import type { EmbeddingConfig, Search } from "./batching-config";
 import type { OrderOptions } from "./document-order";
 import { keepNeighbours, keptNeighbours } from "./neighbour-files";
 
-/** `search: "auto"` compares all pairs of so many documents: a minute or two on two cores. */
-export const LARGEST_EXACT = 100_000;
+/** `search: "auto"` compares all pairs of so many documents, by what computes: a minute or two on two cores, less on a GPU of a data centre. */
+export const LARGEST_EXACT = { cpu: 100_000, cuda: 1_000_000 } as const;
+
+async function largestExact(): Promise<number> {
+  await tf.ready();
+  return LARGEST_EXACT[deviceKind() === "cuda" ? "cuda" : "cpu"];
+}
 
 /** The embedder of a configuration, for a corpus. The caller closes it. */
 export async function openEmbedder(corpus: Corpus, embedding: EmbeddingConfig): Promise<Embedder> {
@@ -62,7 +69,7 @@ export async function nearestDocuments(
   options: Pick<OrderOptions, "cacheFolder" | "onProgress" | "signal">,
 ): Promise<Neighbours> {
   const { cacheFolder, onProgress, signal } = options;
-  const isExact = search === "exact" || (search === "auto" && corpus.train.documents <= LARGEST_EXACT);
+  const isExact = search === "exact" || (search === "auto" && corpus.train.documents <= (await largestExact()));
   const detail = isExact ? "exact" : "approximate";
   const encoder = encoderIdentity(embedding);
   const madeFrom = { version: NEIGHBOURS_VERSION[detail], corpus: corpus.hash, embedding, encoder, k, search: detail };

@@ -8,6 +8,8 @@ import { countDocuments, type Embeddings, NeighbourRows, type Neighbours } from 
 export interface ExactOptions {
   /** Neighbours of each document. */
   k: number;
+  /** The documents whose neighbours are sought: so many, from the first on. Rows of others stay empty. Default: all. */
+  sought?: number;
   /** Q: documents whose neighbours are sought at once; by default 1024 on the host, 4096 on the device. */
   queryBlock?: number;
   /**
@@ -43,13 +45,16 @@ export async function exactNeighbours(embeddings: Embeddings, options: ExactOpti
   requireInteger("queryBlock", queryBlock, 1);
   requireInteger("keyBlock", keyBlock, 1);
   const documents = countDocuments(embeddings);
+  const { sought = documents } = options;
+  requireInteger("sought", sought, 0);
+  const end = Math.min(sought, documents);
   const rows = new NeighbourRows(documents, k);
-  const search = (select === "host" ? hostSearch : deviceSearch)(embeddings, rows, { keyBlock, precision });
+  const search = (select === "host" ? hostSearch : deviceSearch)(embeddings, rows, { keyBlock, precision, end });
   try {
-    for (let first = 0; first < documents; first += queryBlock) {
+    for (let first = 0; first < end; first += queryBlock) {
       options.signal?.throwIfAborted();
       await search.find(first, queryBlock);
-      options.onProgress?.(Math.min(first + queryBlock, documents), documents);
+      options.onProgress?.(Math.min(first + queryBlock, end), end);
     }
     await search.finish();
   } finally {
@@ -58,7 +63,10 @@ export async function exactNeighbours(embeddings: Embeddings, options: ExactOpti
   return rows;
 }
 
-type Comparison = Required<Pick<ExactOptions, "keyBlock" | "precision">>;
+interface Comparison extends Required<Pick<ExactOptions, "keyBlock" | "precision">> {
+  /** Documents from here on are not sought. */
+  readonly end: number;
+}
 
 interface Search {
   /** Enters the neighbours of `count` documents from `first` on, or begins to. */
@@ -81,7 +89,7 @@ function block({ vectors_ND, dimension }: Embeddings, first: number, count: numb
 export const similarities = (queries_QD: tf.Tensor2D, keys_SD: tf.Tensor2D): tf.Tensor2D =>
   tf.matMul(queries_QD, keys_SD, false, true);
 
-function hostSearch(embeddings: Embeddings, rows: NeighbourRows, { keyBlock, precision }: Comparison): Search {
+function hostSearch(embeddings: Embeddings, rows: NeighbourRows, { keyBlock, precision, end }: Comparison): Search {
   const compare = jit(similarities, { name: "similarities of documents", precision });
   const keys = keyBlocks(embeddings, rows.documents, keyBlock);
   return {
@@ -91,7 +99,7 @@ function hostSearch(embeddings: Embeddings, rows: NeighbourRows, { keyBlock, pre
         const scores_QS = compare(queries_QD, keys_SD);
         const scores = (await scores_QS.data()) as Float32Array;
         scores_QS.dispose();
-        enter(rows, scores, first, index * keyBlock, keyBlock);
+        enter(rows, scores, { firstQuery: first, end, firstKey: index * keyBlock, keyBlock });
       }
       queries_QD.dispose();
     },
@@ -104,11 +112,9 @@ function hostSearch(embeddings: Embeddings, rows: NeighbourRows, { keyBlock, pre
 function enter(
   rows: NeighbourRows,
   scores: Float32Array,
-  firstQuery: number,
-  firstKey: number,
-  keyBlock: number,
+  { firstQuery, end, firstKey, keyBlock }: { firstQuery: number; end: number; firstKey: number; keyBlock: number },
 ): void {
-  const queries = Math.min(scores.length / keyBlock, rows.documents - firstQuery);
+  const queries = Math.min(scores.length / keyBlock, end - firstQuery);
   const keys = Math.min(keyBlock, rows.documents - firstKey);
   for (let q = 0; q < queries; q++) {
     const document = firstQuery + q;
@@ -148,7 +154,7 @@ function deviceSearch(embeddings: Embeddings, rows: NeighbourRows, comparison: C
   let computing: Best | undefined;
   const collect = async ({ first, best }: Best): Promise<void> => {
     const [values, ids] = await Promise.all([best.values.data(), best.ids.data()]);
-    const queries = Math.min(values.length / k, documents - first);
+    const queries = Math.min(values.length / k, comparison.end - first);
     for (let i = 0; i < queries * k; i++) {
       if (values[i] > HIDDEN) rows.offer(first + Math.floor(i / k), ids[i], values[i]);
     }

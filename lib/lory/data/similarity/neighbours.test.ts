@@ -61,6 +61,15 @@ describe("exactNeighbours", () => {
     }
   });
 
+  it.each(["host", "device"] as const)("finds those of the first documents alone, picked on the %s", async (select) => {
+    const embeddings = clusters(40, 8, 5);
+    const all = await exactNeighbours(embeddings, { k: 4 });
+    const first = await exactNeighbours(embeddings, { k: 4, sought: 19, queryBlock: 16, select });
+    expect(first.ids_NK.subarray(0, 19 * 4)).toEqual(all.ids_NK.subarray(0, 19 * 4));
+    expect(new Set(first.ids_NK.subarray(19 * 4))).toEqual(new Set([NO_NEIGHBOUR]));
+    expect(recall(all, first)).toBe(1);
+  });
+
   it("leaves places empty where there are fewer documents, and stops when asked to", async () => {
     const embeddings = clusters(3, 4, 3);
     const found = await exactNeighbours(embeddings, { k: 4 });
