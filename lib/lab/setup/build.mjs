@@ -20,6 +20,7 @@ export const build = {
       if (!(await run(process.execPath, [at("node_modules/typescript/bin/tsc"), "-b", ...WORKSPACES]))) {
         throw new SetupError("The library does not compile.");
       }
+      for (const place of WORKSPACES) removeOrphans(path.join(place, "dist"), place);
     }),
 };
 
@@ -41,4 +42,21 @@ function sources(folder) {
     if (entry.isDirectory()) return NOT_SOURCES.has(entry.name) ? [] : sources(place);
     return /\.(ts|json)$/.test(entry.name) ? [place] : [];
   });
+}
+
+/**
+ * Takes away what was compiled from sources that are gone, which the compiler leaves: it would be packed, and be loaded by a name that no longer is.
+ * @param {string} compiled a folder of compiled files @param {string} folder where their sources are
+ */
+function removeOrphans(compiled, folder) {
+  for (const entry of fs.readdirSync(at(compiled), { withFileTypes: true })) {
+    const place = path.join(compiled, entry.name);
+    if (entry.isDirectory()) {
+      removeOrphans(place, path.join(folder, entry.name));
+      if (fs.readdirSync(at(place)).length === 0) fs.rmdirSync(at(place));
+      continue;
+    }
+    const [, name] = /^(.+?)(?:\.d\.ts|\.js)(?:\.map)?$/.exec(entry.name) ?? [];
+    if (name !== undefined && !fs.existsSync(at(folder, `${name}.ts`))) fs.rmSync(at(place));
+  }
 }
