@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
 import fs from "node:fs/promises";
 import path from "node:path";
 
@@ -18,7 +17,6 @@ export interface CodePlace {
 
 /** What is read of a source map. */
 interface SourceMap {
-  readonly sources: readonly string[];
   readonly sourcesContent?: readonly (string | null)[];
 }
 
@@ -57,27 +55,16 @@ function runningCode(): CodePlace {
   };
 }
 
-/** A source under a folder. */
-interface CodeSource {
-  /** Its path with `/`, without its ending. */
-  readonly file: string;
-  readonly source: string;
-  /** False of one that is known by what was compiled from it alone. */
-  readonly isHere: boolean;
-}
-
-/** The sources of the code under a folder, sorted. What the compiler left of a source that is gone is not among them. */
-async function codeSources(folder: string, extension: string): Promise<CodeSource[]> {
+/** The sources of the code under a folder, sorted by their paths with `/`, without their endings. */
+async function codeSources(folder: string, extension: string): Promise<{ file: string; source: string }[]> {
   const files = (await codeFiles(folder, extension)).map((file) => file.slice(0, -extension.length)).sort();
-  const sources = await Promise.all(
-    files.map(async (file): Promise<CodeSource> => {
+  return Promise.all(
+    files.map(async (file) => {
       const location = path.join(folder, file + extension);
-      if (extension === ".js") return { file, ...(await compiledSource(location)) };
-      return { file, source: await fs.readFile(location, "utf8"), isHere: true };
+      const source = await (extension === ".js" ? compiledSource(location) : fs.readFile(location, "utf8"));
+      return { file, source };
     }),
   );
-  // Where there are no sources, as in what was packed for another machine, what is compiled is all there is.
-  return sources.some(({ isHere }) => isHere) ? sources.filter(({ isHere }) => isHere) : sources;
 }
 
 /** Code files under a folder, by path with `/`: no declarations, tests or benchmarks. */
@@ -93,12 +80,9 @@ async function codeFiles(folder: string, extension: string, prefix = ""): Promis
 }
 
 /** The source that a file was compiled from. */
-async function compiledSource(file: string): Promise<Omit<CodeSource, "file">> {
+async function compiledSource(file: string): Promise<string> {
   const map = JSON.parse(await fs.readFile(`${file}.map`, "utf8")) as SourceMap;
   const source = map.sourcesContent?.[0];
-  if (typeof source !== "string") {
-    throw new Error(`${file}.map does not hold the source: build the library again (in a clone: npm run build)`);
-  }
-  const isHere = existsSync(path.resolve(path.dirname(file), map.sources[0]));
-  return { source, isHere };
+  if (typeof source === "string") return source;
+  throw new Error(`${file}.map does not hold the source: build the library again (in a clone: npm run build)`);
 }

@@ -38,7 +38,9 @@ export async function pack(folder) {
   const maps = programs.map((file) => `${file}.map`);
   const scripts = PACKED.flatMap((place) => filesUnder(place, ".py"));
   const { fileList } = await nodeFileTrace(programs, { base: ROOT, processCwd: ROOT });
-  const traced = [...fileList].filter((file) => (!NATIVE.test(file) || isForHere(file)) && !OTHER_LIBC.test(file));
+  const runs = (/** @type {string} */ file) =>
+    (!NATIVE.test(file) || isForHere(file)) && !OTHER_LIBC.test(file) && !file.endsWith(".ts");
+  const traced = [...fileList].filter(runs);
   // What a package for one platform loads is chosen when it runs, which no tracing sees.
   const native = traced
     .filter((file) => isForHere(path.dirname(file)))
