@@ -74,6 +74,7 @@ const arithmetic: Lines = async (n) => {
 
 const CASES: Readonly<Record<string, { readonly lines: Lines; readonly size: number }>> = {
   "chain of 1 000 operations on 16 numbers": { lines: chain, size: 16 },
+  "chain of 1 000 operations on 20 000 numbers": { lines: chain, size: 20_000 },
   "notebook lines on a table of 20 rows": { lines: notebook, size: 20 },
   "layer of 512 on 256 rows": { lines: layer, size: 256 },
   "arithmetic on a million numbers": { lines: arithmetic, size: 1000 },

@@ -7,6 +7,7 @@ export * from "./shape";
 export * from "./contract";
 export * from "./control";
 export * from "./custom-call";
+export { operandsFirst } from "./operands-first";
 export { substitute } from "./substitute";
 export * from "./fft";
 export * from "./window";

@@ -2,23 +2,27 @@ import { operandsFirst } from "./operands-first";
 import { typeText } from "./types";
 import type { Op, Region, Value } from "./value";
 
-/** A program: a function of its parameters. `aliases` pairs a parameter's index with the output that takes its memory. */
+/**
+ * A program: a function of its parameters. `aliases` pairs a parameter's index with the output that takes its memory; values of `once` are
+ * computed as a whole before anything reads them.
+ */
 export interface Program {
   readonly name: string;
   readonly parameters: readonly Value[];
   readonly results: readonly Value[];
   readonly aliases?: ReadonlyMap<number, number>;
+  readonly once?: ReadonlySet<Value>;
 }
 
 /**
  * The program as an MLIR module in the generic form. Names depend on the structure alone, so equal programs print equal.
  * @throws if a value hangs on a parameter that is not the program's.
  */
-export function printModule({ name, parameters, results, aliases = new Map<number, number>() }: Program): string {
-  const printer = new Printer();
+export function printModule({ name, parameters, results, aliases, once }: Program): string {
+  const printer = new Printer(once);
   const args = parameters.map((p, i) => {
     printer.name(p, `%arg${i}`);
-    const alias = aliases.get(i);
+    const alias = aliases?.get(i);
     return `%arg${i}: ${typeText(p.type)}${alias === undefined ? "" : ` {tf.aliasing_output = ${alias} : i32}`}`;
   });
   const returned = printer.body(results, "    ");
@@ -31,8 +35,13 @@ class Printer {
   readonly #names = new Map<Value, string>();
   /** Values that were named inside of the region being printed: outside of it their names mean nothing. */
   #local: Value[] = [];
+  readonly #once: ReadonlySet<Value>;
   #next = 0;
   #nextBlockArgument = 0;
+
+  constructor(once: ReadonlySet<Value> = new Set()) {
+    this.#once = once;
+  }
 
   name(value: Value, name: string): void {
     this.#names.set(value, name);
@@ -65,6 +74,16 @@ class Printer {
     this.lines.push(
       `${indent}${names.join(", ")} = "stablehlo.${op.name}"(${operands})${bodies}${attributes} : ${types}`,
     );
+    for (const value of op.results) if (this.#once.has(value)) this.#hold(value, indent);
+  }
+
+  /** Sets a barrier behind a value: what reads it from now on reads that. */
+  #hold(value: Value, indent: string): void {
+    const [name, type] = [`%${this.#next++}`, typeText(value.type)];
+    this.lines.push(
+      `${indent}${name} = "stablehlo.optimization_barrier"(${this.#names.get(value)}) : (${type}) -> (${type})`,
+    );
+    this.name(value, name);
   }
 
   #region({ parameters, results }: Region, indent: string): string {

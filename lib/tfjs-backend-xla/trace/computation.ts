@@ -1,5 +1,6 @@
 import type { DeviceBuffer, Executable } from "../pjrt";
-import { printModule, type Value } from "../stablehlo";
+import { inputsOf, printModule, type Value } from "../stablehlo";
+import { computedOnce } from "./computed-once";
 import { DeferredCalls, type Computing, type Program } from "./deferred";
 import type { XlaDevice } from "./device";
 import type { Graph, HostArray } from "./graph";
@@ -14,10 +15,18 @@ interface Work {
 /** Recorded operations that no read has asked for are computed when there are this many. */
 const MAX_PENDING = 4096;
 
+/**
+ * So many kernels, each of which reads what the one before it made, are computed though no read has asked for it, whether or not tensors on the
+ * way were disposed of: a program grows by each, and compiles for about a millisecond longer.
+ */
+const LONGEST_CHAIN = 1024;
+
 /** Computes recorded values when they are needed, each set of them as one program. */
 export class Computation implements Computing {
   /** Values of tensors that have been recorded since the last computation, to bound how much is put off. */
   readonly #pending = new Set<Value>();
+  /** Of recorded values: kernels, one behind the other, that lead from data to them. */
+  readonly #chains = new WeakMap<Value, number>();
   /** Calls of compiled functions whose programs, or inputs, are still to be compiled. */
   readonly #deferred: DeferredCalls;
   /** Programs that reads wait for while they are compiled. */
@@ -33,7 +42,24 @@ export class Computation implements Computing {
   /** A tensor's value has been recorded. */
   add(value: Value): void {
     this.#pending.add(value);
-    if (this.#pending.size > MAX_PENDING) this.flush();
+    const chain = 1 + this.#chainBefore(value);
+    this.#chains.set(value, chain);
+    if (this.#pending.size > MAX_PENDING || chain > LONGEST_CHAIN) this.flush();
+  }
+
+  /** Kernels that have to be computed, one behind the other, before a kernel's result can be. */
+  #chainBefore({ op }: Value): number {
+    let longest = 0;
+    const seen = new Set<Value>();
+    const pending = [...inputsOf(op)];
+    for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
+      if (seen.has(value) || this.graph.hasData(value)) continue;
+      seen.add(value);
+      const chain = this.#chains.get(value);
+      if (chain === undefined) pending.push(...inputsOf(value.op));
+      else longest = Math.max(longest, chain);
+    }
+    return longest;
   }
 
   /** No tensor has the value any more. */
@@ -154,7 +180,8 @@ export class Computation implements Computing {
   #plan(roots: readonly Value[]): Work | undefined {
     const { leaves, results } = this.graph.cut(roots);
     if (results.length === 0) return undefined;
-    return { module: printModule({ name: "recorded", parameters: leaves, results }), leaves, results };
+    const once = this.device.kind === "cpu" ? computedOnce(leaves, results) : undefined;
+    return { module: printModule({ name: "recorded", parameters: leaves, results, once }), leaves, results };
   }
 
   #execute({ leaves }: Work, program: Executable): DeviceBuffer[] {
