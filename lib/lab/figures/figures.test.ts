@@ -67,6 +67,16 @@ describe("without a browser", () => {
     expect(saved.layout.meta).toEqual({ corpus: "quickstart", runs: ["run-1"] });
   });
 
+  it("keeps six digits of a figure's numbers, and whole numbers whole", async () => {
+    const long = { data: [{ x: [123456789, 1 / 3], nested: { y: [-2e-7 / 3] } }], layout: { height: 1 / 3 } };
+    await exportFigure(long, "long", { dir: folder, formats: ["json"] });
+    const saved = JSON.parse(fs.readFileSync(path.join(folder, "long.json"), "utf8")) as typeof long;
+    expect(saved).toEqual({
+      data: [{ x: [123456789, 0.333333], nested: { y: [-6.66667e-8] } }],
+      layout: { height: 1 / 3 },
+    });
+  });
+
   it("still shows the figure in a notebook, and prints what is missing", async () => {
     openNotebook();
     const warn = vi.spyOn(console, "warn").mockImplementation(() => undefined);

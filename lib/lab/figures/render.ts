@@ -3,6 +3,7 @@ import path from "node:path";
 import { figureTitle, STYLE, type Figure } from "lory/plots";
 import { type Browser, launchBrowser } from "./browser";
 import { packagedFonts } from "./chromium";
+import { indexedPng } from "./indexed-png";
 import { PAGE_SCRIPT, pageMarkup } from "./page";
 
 /** What a figure can be written as. PDF and SVG are vector graphics; JSON is plotly's own, for interactive use. */
@@ -86,7 +87,7 @@ async function draw(
   };
   const sized = { data: figure.data, layout: { ...figure.layout, ...size } };
   const drawn = (await evaluate(browser, `draw(${JSON.stringify(sized)}, ${JSON.stringify(image)})`)) as string;
-  if (format === "png") return Buffer.from(drawn.slice(drawn.indexOf(",") + 1), "base64");
+  if (format === "png") return indexedPng(Buffer.from(drawn.slice(drawn.indexOf(",") + 1), "base64"));
   return format === "svg" ? Buffer.from(`${drawn}\n`) : print(browser, drawn, figureTitle(figure), size);
 }
 
