@@ -8,7 +8,7 @@ import os from "node:os";
 import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { jit } from "tfjs-backend-xla";
-import { median, ratios, writeBenchmark, type BenchmarkRow } from "tfjs-backend-xla/testing";
+import { median, medianInterval, ratios, writeBenchmark, type BenchmarkRow } from "tfjs-backend-xla/testing";
 import { init } from "../backend";
 import { expertLayers, modelConfig, type ModelConfig } from "../models";
 import { stepScalars } from "./adamw";
@@ -138,25 +138,11 @@ async function measure(name: (typeof CASES)[number], rounds: number, folder: str
       peer: median(turns.map((turn) => of(turn.bare))),
       peerName: "the step with its loss alone",
       ...ratios(values),
-      ...{ medianInterval: medianInterval(values) },
+      medianInterval: medianInterval(values),
       goal: 0.98,
       unit: "ms",
     };
   });
-}
-
-/** An interval that has the median with 95 % at least, whatever the distribution: between two of the values in order. */
-function medianInterval(values: readonly number[]): [number, number] {
-  const sorted = [...values].sort((a, b) => a - b);
-  let [outside, term] = [0, 0.5 ** values.length];
-  let below = 0;
-  while (outside + term <= 0.025) {
-    outside += term;
-    term *= (values.length - below) / (below + 1);
-    below++;
-  }
-  const rank = Math.max(0, below - 1);
-  return [sorted[rank], sorted[sorted.length - 1 - rank]];
 }
 
 async function main(rounds: number): Promise<void> {

@@ -12,6 +12,8 @@ export interface BenchmarkRow {
   readonly ratio: number;
   /** The smallest and largest ratio of a round, where the two took turns. */
   readonly ratioRange?: readonly [number, number];
+  /** See `medianInterval`; of the rounds' ratios. */
+  readonly medianInterval?: readonly [number, number];
   /** What is aimed at: for the ratio, unless `goalOf` says that it is for our own figure, which is to be no larger. */
   readonly goal: number;
   readonly goalOf?: "ours";
@@ -57,4 +59,18 @@ export const median = (values: readonly number[]): number => [...values].sort((a
 /** A ratio of each round, as a row has it. */
 export function ratios(values: readonly number[]): Required<Pick<BenchmarkRow, "ratio" | "ratioRange">> {
   return { ratio: median(values), ratioRange: [Math.min(...values), Math.max(...values)] };
+}
+
+/** An interval that has the median with 95 % at least, whatever the distribution: between two of the values in order. */
+export function medianInterval(values: readonly number[]): [number, number] {
+  const sorted = [...values].sort((a, b) => a - b);
+  let [outside, term] = [0, 0.5 ** values.length];
+  let below = 0;
+  while (outside + term <= 0.025) {
+    outside += term;
+    term *= (values.length - below) / (below + 1);
+    below++;
+  }
+  const rank = Math.max(0, below - 1);
+  return [sorted[rank], sorted[sorted.length - 1 - rank]];
 }
