@@ -27,7 +27,7 @@ export async function run(args) {
   console.log(
     `${path.relative(ROOT, archive)}: ${megabytes} MB. On the other machine, with a PJRT plugin in LORY_PJRT_CUDA_PLUGIN:`,
   );
-  console.log(`    tar xJf ${path.basename(archive)} && cd ${NAME} && bin/node lib/lory/dist/cli/main.js --help`);
+  console.log(`    tar xJf ${path.basename(archive)} && cd ${NAME} && bin/node lib/lory/bin/lory.js --help`);
   return 0;
 }
 
@@ -36,6 +36,7 @@ export async function pack(folder) {
   const programs = PACKED.flatMap((place) => filesUnder(path.join(place, "dist"), ".js")).filter((f) => !TESTS.test(f));
   // Maps hold the sources, by whose hash a run that is trained there is known here.
   const maps = programs.map((file) => `${file}.map`);
+  const starters = filesUnder("lib/lory/bin", ".js");
   const scripts = PACKED.flatMap((place) => filesUnder(place, ".py"));
   const { fileList } = await nodeFileTrace(programs, { base: ROOT, processCwd: ROOT });
   const runs = (/** @type {string} */ file) =>
@@ -49,7 +50,7 @@ export async function pack(folder) {
   const manifests = PACKED.map((place) => path.join(place, "package.json"));
   fs.rmSync(folder, { recursive: true, force: true });
   const packed = path.join(folder, NAME);
-  for (const file of new Set([...traced, ...native, ...programs, ...maps, ...scripts, ...manifests]))
+  for (const file of new Set([...traced, ...native, ...programs, ...maps, ...starters, ...scripts, ...manifests]))
     copy(at(file), path.join(packed, file));
   packNode(path.join(packed, "bin/node"));
   const archive = path.join(folder, `${NAME}-${process.platform}-${process.arch}.tar.xz`);

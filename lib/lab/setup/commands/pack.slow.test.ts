@@ -27,7 +27,7 @@ it("what is packed runs where there is nothing else", async () => {
   const run = (args: string[]): string =>
     execFileSync(path.join(folder, "lory/bin/node"), args, { cwd: path.join(folder, "lory"), env, encoding: "utf8" });
   expect(run(["-e", program])).toBe("6\n");
-  expect(run(["lib/lory/dist/cli/main.js", "--help"])).toContain("npx lory run CONFIG.json");
+  expect(run(["lib/lory/bin/lory.js", "--help"])).toContain("npx lory run CONFIG.json");
   const printHash = 'require("./lib/lory/dist/train/code-hash").codeHash().then((hash) => console.log(hash))';
   expect(run(["-e", printHash])).toBe(`${await codeHash()}\n`);
   expect(run(["-e", 'console.log(typeof require("lory/data"))'])).toBe("object\n");
