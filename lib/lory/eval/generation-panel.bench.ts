@@ -14,20 +14,14 @@ import { sweepFromJson } from "../runs/sweep-points";
 import { deviceName } from "../train/environment";
 import { configFromJson } from "../train/config-json";
 import { runConfig, type Run } from "../train";
-import { measureGeneration, type GenerationMeasures, type TrainedModel } from "./measure-generation";
+import { generationPanelFile, type GenerationPanel, type PanelSeed } from "./generation-panel";
+import { measureGeneration, type TrainedModel } from "./measure-generation";
 
 const MEASURE = { promptLength: 128, maxWindows: 64, batchSize: 32, driftTexts: 8, speedTokens: 128, speedRounds: 7 };
 
-interface MeasuredSeed extends GenerationMeasures {
-  readonly seed: number;
-  readonly runs: { readonly dense: string; readonly experts: string };
-  /** Mean training losses over the last tenth of the steps. */
-  readonly trainingLossNats: { readonly dense: number; readonly experts: number };
-}
-
 async function main([
   file = "notebooks/05-generation.json",
-  out = "results/generation/panel.json",
+  out = generationPanelFile(),
   runsDir,
 ]: string[]): Promise<void> {
   const { backend } = await init();
@@ -35,7 +29,7 @@ async function main([
   const config = configFromJson(base);
   const corpus = await openCorpus(runConfig(config).corpus);
   const tokenizer = await loadTokenizer(corpus.tokenizer);
-  const measured: MeasuredSeed[] = [];
+  const measured: PanelSeed[] = [];
   fs.mkdirSync(path.dirname(out), { recursive: true });
   for (const seed of seeds) {
     const trained = await sweep(space, { base: config, seeds: [seed], weights: true, runsDir });
@@ -60,14 +54,8 @@ async function main([
     console.log(
       `seed ${seed}: routed once minus re-routed ${difference.total.mean.toFixed(4)} nats; experts kept ${losses}`,
     );
-    const record = {
-      device: deviceName(),
-      backend,
-      corpus: corpus.name,
-      corpusHash: corpus.hash,
-      ...MEASURE,
-      measured,
-    };
+    const where = { device: deviceName(), backend, corpus: corpus.name, corpusHash: corpus.hash };
+    const record: GenerationPanel = { ...where, measured };
     fs.writeFileSync(out, `${JSON.stringify(record)}\n`);
   }
   console.log(`written: ${out}`);

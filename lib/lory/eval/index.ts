@@ -4,6 +4,7 @@ export * from "./continue-held-out";
 export * from "./decoding-speed";
 export * from "./generate";
 export * from "./generate-options";
+export { generationPanel, panelMeans, type GenerationPanel, type PanelSeed } from "./generation-panel";
 export type { EvaluationOptions } from "./held-out";
 export * from "./leak";
 export * from "./measure-generation";

@@ -1,5 +1,11 @@
 import { expect, it } from "vitest";
-import { driftFindings, routingComparisonFindings, sparseFindings, speedFindings } from "./generation-findings";
+import {
+  driftFindings,
+  panelFindings,
+  routingComparisonFindings,
+  sparseFindings,
+  speedFindings,
+} from "./generation-findings";
 
 it("says which way of routing is ahead, by how much, and where that is beyond chance", () => {
   const domain = (name: string, mean: number) => ({ domain: name, mean, low: mean - 0.01, high: mean + 0.01 });
@@ -37,5 +43,22 @@ it("says what each expert that is left out costs and saves", () => {
   });
   expect(sparseFindings([point(1, true, 2.5), point(4, true, 2)])).toBe(
     "Against all 4 experts, a loss of 2.000 nats: the highest expert of a prompt alone, weights renormalized, +0.5000 nats with 25 % of the bytes.",
+  );
+});
+
+it("says of a panel what its seeds have in common, and how far they differ", () => {
+  const seed = (number: number, mean: number, kept: number) => ({
+    seed: number,
+    difference: { domains: [], total: { mean, low: mean - 0.01, high: mean + 0.01 } },
+    sparse: [
+      { count: 1, renormalize: true, lossNats: kept, weightBytes: 1 },
+      { count: 1, renormalize: false, lossNats: 9, weightBytes: 1 },
+      { count: 2, renormalize: true, lossNats: 4, weightBytes: 2 },
+    ],
+  });
+  expect(panelFindings([seed(0, 0.02, 4.5), seed(1, -0.004, 4.3)])).toBe(
+    "Over 2 seeds, routing by the prompt alone has a loss 0.0080 nats higher than routing each segment anew, −0.0040 to +0.0200 by seed; " +
+      "the seed's interval lies above zero in 1 and below it in 0 of 2. In nats against all experts, keeping a prompt's highest with renormalized " +
+      "weights costs: 1 of them +0.4000 (+0.3000 to +0.5000).",
   );
 });

@@ -96,6 +96,33 @@ export function sparseFindings(points: readonly SparseFinding[]): string {
   return `Against all ${soft.count} experts, a loss of ${soft.lossNats.toFixed(3)} nats: ${sentences.join("; ")}.`;
 }
 
+/** One seed of a panel. */
+export interface PanelFinding {
+  readonly seed: number;
+  readonly difference: LossDifference;
+  readonly sparse: readonly SparseFinding[];
+}
+
+/** What holds over a panel's seeds, in sentences made from the numbers. */
+export function panelFindings(seeds: readonly PanelFinding[]): string {
+  const gaps = seeds.map(({ difference }) => difference.total.mean);
+  const clear = (isClear: (total: Interval) => boolean): number =>
+    seeds.filter(({ difference }) => isClear(difference.total)).length;
+  const counts = [...new Set(seeds[0].sparse.map(({ count }) => count))].slice(0, -1);
+  const costs = counts.map((count) => {
+    const values = seeds.map(({ sparse }) => {
+      const kept = sparse.find((point) => point.count === count && point.renormalize)!;
+      return kept.lossNats - sparse[sparse.length - 1].lossNats;
+    });
+    return `${count} of them ${signed(meanOf(values))} (${signed(Math.min(...values))} to ${signed(Math.max(...values))})`;
+  });
+  return (
+    `Over ${seeds.length} seeds, routing by the prompt alone has a loss ${nats(meanOf(gaps))} than routing each segment anew, ` +
+    `${signed(Math.min(...gaps))} to ${signed(Math.max(...gaps))} by seed; the seed's interval lies above zero in ${clear(({ low }) => low > 0)} and below it in ` +
+    `${clear(({ high }) => high < 0)} of ${seeds.length}. In nats against all experts, keeping a prompt's highest with renormalized weights costs: ${costs.join("; ")}.`
+  );
+}
+
 const signed = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(4)}`;
 const nats = (value: number): string => `${Math.abs(value).toFixed(4)} nats ${value < 0 ? "lower" : "higher"}`;
 const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -19,6 +19,7 @@ export {
   type LossDifference,
   type SparseFinding,
   type SpeedFinding,
+  panelFindings,
 } from "./generation-findings";
 export { kernel, type KernelBridge, type MimeBundle, type ShowOptions } from "./kernel";
 export { leakByDomainTable, leakFindings, leakTable, type MeasuredLeak } from "./leak-findings";

@@ -9,7 +9,7 @@ export interface SegmentSeries {
 }
 
 /**
- * The loss of prompt-only routing minus that of routing segment by segment, by segment behind the prompt: each domain thin, their mean thick. Above zero,
+ * The loss of prompt-only routing minus that of routing segment by segment, by segment behind the prompt: each domain (or seed) thin, their mean thick. Above zero,
  * a routing decision that is made once has grown old.
  *
  * @throws RangeError if there is no domain, or if the domains differ in segments
@@ -17,6 +17,7 @@ export interface SegmentSeries {
 export function routingGap(
   domains: readonly SegmentSeries[],
   title = "Prompt-only routing against re-routing",
+  each = "a domain",
 ): Figure {
   const segments = sameLength(domains);
   const mean = segments.map((_, i) => domains.reduce((sum, { values }) => sum + values[i], 0) / domains.length);
@@ -25,15 +26,11 @@ export function routingGap(
     opacity: 0.45,
     showlegend: false,
   }));
-  const layout = paperLayout(
-    title,
-    "loss of the one minus loss of the other; thin: a domain, thick: the mean over domains",
-    {
-      xaxis: axis("segment behind the prompt", { dtick: 1 }),
-      yaxis: axis("difference (nats per token)", { zeroline: true, zerolinecolor: STYLE.mutedInk }),
-      showlegend: false,
-    },
-  );
+  const layout = paperLayout(title, `loss of the one minus loss of the other; thin: ${each}, thick: their mean`, {
+    xaxis: axis("segment behind the prompt", { dtick: 1 }),
+    yaxis: axis("difference (nats per token)", { zeroline: true, zerolinecolor: STYLE.mutedInk }),
+    showlegend: false,
+  });
   return { data: [...thin, line("mean", segments, mean, seriesColor(0), 2 * STYLE.lineWidth)], layout };
 }
 
