@@ -1,4 +1,5 @@
 import { binary, broadcastTo, compare, select, unary, type Value } from "../stablehlo";
+import type { DeviceKind } from "../trace/device";
 import { like, toFloat, withScalar, type Attributes, type Kernel } from "./kernel";
 
 /** x where it is positive, else `negative` of x. */
@@ -35,9 +36,11 @@ const ACTIVATIONS: Readonly<Record<string, (x: Value, parameters: Parameters) =>
 };
 
 /** A kernel followed by a bias and an activation, both optional, as tfjs's fused kernels take them. */
-export function fused(kernel: (inputs: Readonly<Record<string, Value>>, attrs: Attributes) => Value): Kernel {
-  return (inputs, attrs) => {
-    const result = kernel(inputs, attrs);
+export function fused(
+  kernel: (inputs: Readonly<Record<string, Value>>, attrs: Attributes, device: DeviceKind) => Value,
+): Kernel {
+  return (inputs, attrs, device) => {
+    const result = kernel(inputs, attrs, device);
     const { bias, preluActivationWeights } = inputs;
     const shifted = bias ? binary("add", result, broadcastTo(bias, result.type.shape)) : result;
     const name = (attrs.activation as string | undefined) ?? "linear";

@@ -2,15 +2,19 @@ import * as tf from "@tensorflow/tfjs-core";
 import { broadcastTo, sum, transpose, type Value } from "../stablehlo";
 import { fused } from "./activation";
 import { dot } from "./dot";
-import { asTensor, broadcastShape, type Attributes, type Kernel } from "./kernel";
+import type { DeviceKind } from "../trace/device";
+import { asTensor, broadcastShape, type Kernel } from "./kernel";
+import { transposedProduct } from "./transposed-product";
 
 /** Products of matrices in the last two axes; the axes before are batches, which broadcast. */
-function matMul(a: Value, b: Value, transposeA: boolean, transposeB: boolean): Value {
+function matMul(a: Value, b: Value, transposeA: boolean, transposeB: boolean, device: DeviceKind): Value {
   for (const { type } of [a, b])
     tf.util.assert(type.shape.length >= 2, () => `a matrix has two axes or more, not [${type.shape.join(", ")}]`);
   const batch = broadcastShape(a.type.shape.slice(0, -2), b.type.shape.slice(0, -2));
   const spread = (x: Value) => broadcastTo(x, [...batch, ...x.type.shape.slice(-2)]);
   const [left, right] = [spread(a), spread(b)];
+  const onCpu = device === "cpu" && transposeA && !transposeB ? transposedProduct(left, right) : undefined;
+  if (onCpu) return onCpu;
   const axes = batch.map((_, i) => i);
   const inner = batch.length;
   return dot(left, right, {
@@ -19,8 +23,8 @@ function matMul(a: Value, b: Value, transposeA: boolean, transposeB: boolean): V
   });
 }
 
-const product = ({ a, b }: Readonly<Record<string, Value>>, { transposeA, transposeB }: Attributes): Value =>
-  matMul(a, b, Boolean(transposeA), Boolean(transposeB));
+const product = (...[{ a, b }, { transposeA, transposeB }, device]: Parameters<Kernel>): Value =>
+  matMul(a, b, Boolean(transposeA), Boolean(transposeB), device);
 
 /** Sums of products over the labels that the result lacks; operands are contracted from left to right. */
 const einsum: Kernel = (inputs, { equation }) => {

@@ -136,11 +136,15 @@ const depthwise = ({ x, filter }: Inputs, attrs: Attributes): Value =>
 
 /** With features first, a bias and slopes for each feature stand before the spatial axes. */
 function aligned(kernel: Kernel): Kernel {
-  return (inputs, attrs) => {
-    if (attrs.dataFormat !== "NCHW") return kernel(inputs, attrs);
+  return (inputs, attrs, device) => {
+    if (attrs.dataFormat !== "NCHW") return kernel(inputs, attrs, device);
     const along = (x: Value): Value => (x?.type.shape.length === 1 ? reshape(x, [...x.type.shape, 1, 1]) : x);
     const { bias, preluActivationWeights } = inputs;
-    return kernel({ ...inputs, bias: along(bias), preluActivationWeights: along(preluActivationWeights) }, attrs);
+    return kernel(
+      { ...inputs, bias: along(bias), preluActivationWeights: along(preluActivationWeights) },
+      attrs,
+      device,
+    );
   };
 }
 

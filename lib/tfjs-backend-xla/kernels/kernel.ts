@@ -13,10 +13,18 @@ import {
   type DType,
   type Value,
 } from "../stablehlo";
+import type { DeviceKind } from "../trace/device";
 import { TFJS_TYPE, tensorDType } from "../trace/dtypes";
 
-/** A kernel of tfjs as a program: from the values of its inputs, by tfjs's names of them, to its outputs. */
-export type Kernel = (inputs: Readonly<Record<string, Value>>, attrs: Attributes) => Value | readonly Value[];
+/**
+ * A kernel of tfjs as a program: from the values of its inputs, by tfjs's names of them, to its outputs. What is computed is the same on
+ * every kind of device; how may differ.
+ */
+export type Kernel = (
+  inputs: Readonly<Record<string, Value>>,
+  attrs: Attributes,
+  device: DeviceKind,
+) => Value | readonly Value[];
 export type Attributes = Readonly<Record<string, unknown>>;
 
 /** A kernel with one input called x. */
