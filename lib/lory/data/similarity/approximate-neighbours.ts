@@ -7,6 +7,8 @@ import { countDocuments, type Embeddings, NeighbourRows, type Neighbours, simila
 export interface ApproximateOptions {
   /** Neighbours of each document. */
   k: number;
+  /** The documents whose neighbours are sought, as in `ExactOptions`. */
+  sought?: number;
   /** Links of a node in the index. */
   connectivity?: number;
   /** Candidates that are kept while a document is added. */
@@ -16,6 +18,7 @@ export interface ApproximateOptions {
   /** Threads that add documents; more than one make another graph each time. Default: 1. */
   addThreads?: number;
   signal?: AbortSignal;
+  /** Documents that are added, then those whose neighbours are found. */
   onProgress?: (done: number, total: number) => void;
 }
 
@@ -36,6 +39,9 @@ export async function approximateNeighbours(embeddings: Embeddings, options: App
   requireInteger("k", k, 1);
   requireInteger("addThreads", addThreads, 1);
   const documents = countDocuments(embeddings);
+  const { sought = documents } = options;
+  requireInteger("sought", sought, 0);
+  const end = Math.min(sought, documents);
   const { vectors_ND, dimension } = embeddings;
   const { BatchMatches, Index, MetricKind, ScalarKind } = await library();
   const index = new Index({
@@ -48,10 +54,11 @@ export async function approximateNeighbours(embeddings: Embeddings, options: App
     multi: false,
   });
   const slices = Array.from({ length: Math.ceil(documents / BATCH) }, (_, i) => i * BATCH);
-  const rowsFrom = (first: number) => vectors_ND.subarray(first * dimension, (first + BATCH) * dimension);
+  const rowsFrom = (first: number, count: number) =>
+    vectors_ND.subarray(first * dimension, (first + count) * dimension);
   let done = 0;
   const advance = async (count: number): Promise<void> => {
-    options.onProgress?.((done += count), 2 * documents);
+    options.onProgress?.((done += count), documents + end);
     await new Promise(setImmediate);
     signal?.throwIfAborted();
   };
@@ -61,10 +68,10 @@ export async function approximateNeighbours(embeddings: Embeddings, options: App
     await advance(count);
   }
   const rows = new NeighbourRows(documents, k);
-  for (const first of slices) {
-    const count = Math.min(BATCH, documents - first);
+  for (const first of slices.filter((each) => each < end)) {
+    const count = Math.min(BATCH, end - first);
     // One more than wanted: the nearest is as a rule the document itself.
-    const found = index.search(rowsFrom(first), Math.min(k + 1, documents), PROCESSORS);
+    const found = index.search(rowsFrom(first, count), Math.min(k + 1, documents), PROCESSORS);
     const width = found.keys.length / count;
     for (let row = 0; row < count; row++) {
       const matches = found instanceof BatchMatches ? Number(found.counts[row]) : width;

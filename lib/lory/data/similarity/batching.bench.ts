@@ -16,13 +16,15 @@ import { packDocuments, type PackedText } from "../packing";
 import { randomBits } from "../permutation";
 import { approximateNeighbours } from "./approximate-neighbours";
 import { exactNeighbours } from "./exact-neighbours";
-import { NeighbourRows, type Neighbours, recall } from "./neighbours";
+import { type Embeddings, NeighbourRows, type Neighbours, recall } from "./neighbours";
 import { similarityWalk } from "./similarity-walk";
 import { CENTRE_DOCUMENTS, syntheticEmbeddings } from "./synthetic-embeddings";
 
 const SIZES = [10_000, 100_000, 1_000_000];
 const LARGEST_EXACT = 100_000;
 const DIMENSION = 64;
+/** Documents whose neighbours are sought, where more of them would tell no more. */
+const LARGEST_SOUGHT = 100_000;
 /** Documents for which a search is judged by the truth. */
 const JUDGED = 2000;
 const DOCUMENT_TOKENS = 250;
@@ -42,12 +44,14 @@ async function timed<T>(
 ): Promise<{ result: T; row: Timed }> {
   const start = performance.now();
   const result = await work();
-  const ms = performance.now() - start;
-  const row = { case: name, documents, microseconds: (1000 * ms) / documents };
-  console.log(
-    `${name}, ${documents} documents: ${(ms / 1000).toFixed(2)} s, ${row.microseconds.toFixed(1)} us a document`,
-  );
-  return { result, row };
+  return { result, row: reported(name, documents, (performance.now() - start) / documents) };
+}
+
+function reported(name: string, documents: number, msADocument: number): Timed {
+  const microseconds = 1000 * msADocument;
+  const seconds = (documents * msADocument) / 1000;
+  console.log(`${name}, ${documents} documents: ${seconds.toFixed(2)} s, ${microseconds.toFixed(1)} us a document`);
+  return { case: name, documents, microseconds };
 }
 
 /** Neighbours without a search: each document's are others of its centre, where it has so many, drawn with made-up similarities. */
@@ -83,6 +87,25 @@ function packAndRead(documents: number, order: Uint32Array): void {
   if (met < documents - CONTEXT_LENGTH) throw new Error(`instances hold ${met} pieces of ${documents} documents`);
 }
 
+/** Neighbours by usearch, on all processors, of so many documents as tell what the others cost. */
+async function search(embeddings: Embeddings, put: (row: Timed) => void): Promise<Neighbours> {
+  const documents = embeddings.vectors_ND.length / embeddings.dimension;
+  const sought = Math.min(documents, LARGEST_SOUGHT);
+  const start = performance.now();
+  let added = start;
+  const found = await approximateNeighbours(embeddings, {
+    k: K,
+    sought,
+    addThreads: os.availableParallelism(),
+    onProgress: (done) => {
+      if (done === documents) added = performance.now();
+    },
+  });
+  put(reported("usearch: adding", documents, (added - start) / documents));
+  put(reported("usearch: seeking", documents, (performance.now() - added) / sought));
+  return found;
+}
+
 /** Gives the share of the true neighbours that usearch finds. */
 async function measure(documents: number, put: (row: Timed) => void): Promise<number> {
   const neighbours = madeUpNeighbours(documents);
@@ -91,13 +114,11 @@ async function measure(documents: number, put: (row: Timed) => void): Promise<nu
   console.log(`${result.pathStarts.length} paths`);
   put((await timed("packing", documents, () => packAndRead(documents, result.order))).row);
   const embeddings = syntheticEmbeddings(documents, DIMENSION);
-  const addThreads = os.availableParallelism();
-  const approximate = await timed("usearch", documents, () => approximateNeighbours(embeddings, { k: K, addThreads }));
-  put(approximate.row);
+  const approximate = await search(embeddings, put);
   const exactly = (sought: number) => exactNeighbours(embeddings, { k: K, sought });
   const judged = await exactly(JUDGED);
   if (documents <= LARGEST_EXACT) put((await timed("all pairs", documents, () => exactly(documents))).row);
-  return recall(approximate.result, judged);
+  return recall(approximate, judged);
 }
 
 /** What a step waits for its batch on average, in ms, beside a device that computes for 40 ms. */

@@ -88,6 +88,9 @@ describe("approximateNeighbours", () => {
     expect(recall(exact, exact)).toBe(1);
     expect(recall(found, exact)).toBeGreaterThan(0.97);
     expect(await approximateNeighbours(embeddings, { k: 10 })).toEqual(found);
+    const first = await approximateNeighbours(embeddings, { k: 10, sought: 99 });
+    expect(first.ids_NK.subarray(0, 990)).toEqual(found.ids_NK.subarray(0, 990));
+    expect(new Set(first.ids_NK.subarray(990))).toEqual(new Set([NO_NEIGHBOUR]));
   });
 
   it("serves one document, and fewer documents than neighbours", async () => {
