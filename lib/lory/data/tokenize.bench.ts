@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- tokenize [MEGABYTES] [ROUNDS]`: tokenizing in worker threads, as a build does it, beside Python's `tokenizers` in one
- * process that uses all cores; both with LLaMA's vocabulary and lory-8k, on documents of corpus domains-s. They take turns, each is
+ * `npm run bench -- tokenize [MEGABYTES] [ROUNDS] [CORPUS]`: tokenizing in worker threads, as a build does it, beside Python's `tokenizers` in one
+ * process that uses all cores; both with LLaMA's vocabulary and lory-8k, on documents of a corpus, `domains-s` by default. They take turns, each is
  * timed from its first portion on, and their ids must be equal. Written to results/benchmarks/tokenize.json.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -14,12 +14,11 @@ import { documentTexts } from "./document-texts";
 import { TOKENIZERS, tokenizerFile } from "./tokenizer";
 import { convertLlamaTokenizer, withPython } from "./vocabulary/making";
 
-const CORPUS = "domains-s";
 const PORTION_BYTES = 1 << 20;
 
 /** Documents of all domains, in equal steps through the corpus. */
-async function sampleTexts(megabytes: number): Promise<string[]> {
-  const corpus = await openCorpus(CORPUS);
+async function sampleTexts(name: string, megabytes: number): Promise<string[]> {
+  const corpus = await openCorpus(name);
   const textOf = await documentTexts(corpus);
   const { train } = corpus;
   const bytes = corpus.manifest.domains.reduce((sum, { splits }) => sum + splits.train.bytes, 0);
@@ -63,9 +62,9 @@ async function ourTurn(tokenizer: string, spoolFile: string, texts: SpooledText[
   return { megabytesPerSecond, ids };
 }
 
-async function main([megabytes = "16", rounds = "3"]: string[]): Promise<void> {
+async function main([megabytes = "16", rounds = "3", corpus = "domains-s"]: string[]): Promise<void> {
   await convertLlamaTokenizer();
-  const texts = await sampleTexts(Number(megabytes));
+  const texts = await sampleTexts(corpus, Number(megabytes));
   const rows = await withPython(async (python, scratch) => {
     const folder = path.join(scratch, "bench");
     mkdirSync(folder);
@@ -101,7 +100,7 @@ async function main([megabytes = "16", rounds = "3"]: string[]): Promise<void> {
     }
     return found;
   });
-  writeBenchmark("tokenize", { corpus: CORPUS, documents: texts.length, rounds }, rows);
+  writeBenchmark("tokenize", { corpus, documents: texts.length, rounds }, rows);
 }
 
 void main(process.argv.slice(2));
