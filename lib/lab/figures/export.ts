@@ -1,6 +1,6 @@
 import path from "node:path";
 import { kernel } from "lory/notebook";
-import { figureTitle, type Figure, type Json, type JsonObject } from "lory/plots";
+import { figureTitle, withShortNumbers, type Figure, type JsonObject } from "lory/plots";
 import { BrowserError } from "./browser";
 import { replaceFile } from "../results/files";
 import { resultsFolder } from "../results/project";
@@ -34,7 +34,7 @@ export async function exportFigure(figure: Figure, name: string, options: Export
   }
   const { meta, ...layout } = figure.layout;
   const recorded = runs ? { ...(isObject(meta) ? meta : {}), runs } : meta;
-  const data = figure.data.map((trace) => shortNumbers(trace) as JsonObject);
+  const { data } = withShortNumbers(figure);
   const signed: Figure = { data, layout: recorded === undefined ? figure.layout : { ...layout, meta: recorded } };
 
   const bridge = show ? kernel() : undefined;
@@ -71,16 +71,6 @@ export async function exportFigure(figure: Figure, name: string, options: Export
     png && { metadata: { "image/png": size } },
   );
   return formats.map(fileOf).filter((file) => written.has(file));
-}
-
-/** Digits that a figure's numbers keep: more cannot be seen, and fill notebooks. Whole numbers stay whole. */
-const DIGITS = 6;
-
-function shortNumbers(value: Json): Json {
-  if (typeof value === "number") return Number.isInteger(value) ? value : Number(value.toPrecision(DIGITS));
-  if (Array.isArray(value)) return value.map(shortNumbers);
-  if (!isObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, shortNumbers(each)]));
 }
 
 function isObject(value: unknown): value is JsonObject {

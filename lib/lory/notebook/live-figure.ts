@@ -1,10 +1,10 @@
-import { figureTitle, type Figure } from "../plots";
+import { figureTitle, withShortNumbers, type Figure } from "../plots";
 import { Output } from "./display";
 import type { MimeBundle } from "./kernel";
 
 /** A figure as a notebook shows it: plotly's JSON, and a line of text where that is not drawn. */
 export function figureBundle(figure: Figure, text = `[figure: ${figureTitle(figure) || "untitled"}]`): MimeBundle {
-  return { "application/vnd.plotly.v1+json": figure, "text/plain": text };
+  return { "application/vnd.plotly.v1+json": withShortNumbers(figure), "text/plain": text };
 }
 
 /** A figure that is redrawn in place, at most once in `everyMs`; nothing outside a notebook. */

@@ -50,8 +50,7 @@ export async function watch<Step extends WatchedStep>(
   const states: BarState[] = entries.map(([label]) => ({ label, fraction: 0, details: "waiting" }));
   const bars = new Bars();
   const figure = new LiveFigure();
-  const drawFigure = (isFinal: boolean) =>
-    figure.draw(() => lossCurves(curves, { maxPoints: 400, ...options, maxTokens }), isFinal);
+  const drawFigure = (isFinal: boolean) => figure.draw(() => lossCurves(curves, { ...options, maxTokens }), isFinal);
 
   for (const [i, [label, run]] of entries.entries()) {
     const { metrics } = curves[i];

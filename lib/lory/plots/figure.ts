@@ -16,3 +16,22 @@ export function figureTitle(figure: Figure): string {
   const text = typeof title === "object" && title !== null && "text" in title ? title.text : title;
   return typeof text === "string" ? text.split(/<br\s*\/?>/)[0].replace(/<[^>]*>/g, "") : "";
 }
+
+/** Digits that a figure's numbers keep: more cannot be seen, and fill notebooks. */
+const DIGITS = 6;
+
+/** The figure with numbers of six digits in its traces; whole numbers stay whole. */
+export function withShortNumbers({ data, layout }: Figure): Figure {
+  return { data: data.map((trace) => shortened(trace) as JsonObject), layout };
+}
+
+function shortened(value: Json): Json {
+  if (typeof value === "number") return Number.isInteger(value) ? value : Number(value.toPrecision(DIGITS));
+  if (typeof value !== "object" || value === null) return value;
+  if (isList(value)) return value.map(shortened);
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, shortened(each)]));
+}
+
+function isList(value: Json): value is readonly Json[] {
+  return Array.isArray(value);
+}

@@ -1,6 +1,6 @@
 export { batchingBars, type BatchingBar } from "./batching-bars";
 export { dataMixture, type DomainSize } from "./data-mixture";
-export { figureTitle, type Figure, type Json, type JsonObject } from "./figure";
+export { figureTitle, withShortNumbers, type Figure, type Json, type JsonObject } from "./figure";
 export {
   driftLines,
   qualityAgainstMemory,

@@ -24,7 +24,7 @@ export interface LossCurvesOptions {
   readonly baseline?: string;
   /** Levels to draw as dotted lines, such as the entropy of the unigram distribution. */
   readonly references?: readonly { readonly name: string; readonly lossNats: number }[];
-  /** Points drawn of each curve at most; default 600. The mean is taken before. */
+  /** Points drawn of each curve at most; default 300, one for two pixels of its width. The mean is taken before. */
   readonly maxPoints?: number;
   /** Axis of tokens ends here; default: where the longest curve ends. Keeps a live figure still. */
   readonly maxTokens?: number;
@@ -39,7 +39,7 @@ export interface LossCurvesOptions {
 export function lossCurves(curves: readonly LossCurve[], options: LossCurvesOptions = {}): Figure {
   const longest = Math.max(0, ...curves.map(({ metrics }) => metrics.length));
   const { title = "Training loss", smoothing = Math.max(1, 2 * Math.floor(longest / 100) + 1) } = options;
-  const { baseline, references = [], maxPoints = 600 } = options;
+  const { baseline, references = [], maxPoints = 300 } = options;
   const lastTokens = options.maxTokens ?? Math.max(0, ...curves.flatMap(({ metrics }) => metrics.at(-1)?.tokens ?? []));
   const range = [0, lastTokens || 1];
   const smoothed = smoothing > 1 ? `thick: centred mean over ${smoothing} steps; thin: every step` : "every step";
