@@ -53,8 +53,12 @@ const fileOf = (name: string): string => path.join("results/benchmarks", `${name
 
 const LOAD_AT_START = os.loadavg()[0];
 
-/** The middle of numbers, the upper one of two. */
-export const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1];
+/** The middle of numbers; the mean of both where two are in the middle. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = values.length >> 1;
+  return values.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
 
 /** A ratio of each round, as a row has it. */
 export function ratios(values: readonly number[]): Required<Pick<BenchmarkRow, "ratio" | "ratioRange">> {
