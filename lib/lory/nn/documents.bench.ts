@@ -7,7 +7,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { init } from "lory";
 import { jit, precision, random, type Precision } from "tfjs-backend-xla";
-import { median, ratios, writeBenchmark, type BenchmarkRow } from "tfjs-backend-xla/testing";
+import { deviceLabel, median, ratios, writeBenchmark, type BenchmarkRow } from "tfjs-backend-xla/testing";
 import { causalMixer } from "./attention-mixer";
 import { referenceAttention } from "./attention-reference";
 
@@ -121,8 +121,7 @@ async function main(rounds: number): Promise<void> {
   const isGpu = /nvidia/i.test(device);
   const rows: BenchmarkRow[] = [];
   for (const shape of isGpu ? TIMED_ON_GPU : TIMED) rows.push(await compare(shape, isGpu ? "bf16" : "default", rounds));
-  const kind = /h\d00|b\d00/i.exec(device)?.[0].toLowerCase() ?? (isGpu ? "cuda" : "cpu");
-  writeBenchmark(`documents-${kind}`, { device, rounds }, rows);
+  writeBenchmark(`documents-${deviceLabel(device)}`, { device, rounds }, rows);
 }
 
 void main(Number(process.argv[2] ?? 7));

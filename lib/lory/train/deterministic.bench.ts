@@ -12,7 +12,7 @@ import os from "node:os";
 import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import type { XlaBackend } from "tfjs-backend-xla";
-import { writeBenchmark, type BenchmarkRow } from "tfjs-backend-xla/testing";
+import { deviceLabel, writeBenchmark, type BenchmarkRow } from "tfjs-backend-xla/testing";
 import { init } from "../backend";
 import { paramsToList, type PresetName } from "../models";
 import { TS_NODE } from "./peers/own-program";
@@ -74,8 +74,7 @@ async function main([steps = "20", preset = "1m-8e"]: string[]): Promise<void> {
   } finally {
     fs.rmSync(folder, { recursive: true });
   }
-  const kind = /h\d00|b\d00/i.exec(device)?.[0].toLowerCase() ?? "cpu";
-  writeBenchmark(`deterministic-${kind}`, { device, steps, preset }, rows);
+  writeBenchmark(`deterministic-${deviceLabel(device)}`, { device, steps, preset }, rows);
   const failed = rows.filter((row) => /deterministic/.test(row.case) && !isEqual(row));
   if (failed.length > 0) throw new Error(`other bits in another process: ${failed.map((row) => row.case).join("; ")}`);
 }

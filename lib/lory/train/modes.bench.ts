@@ -6,7 +6,7 @@
  */
 import { execFileSync } from "node:child_process";
 import { openDevice } from "tfjs-backend-xla";
-import { median, writeBenchmark, type BenchmarkRow } from "tfjs-backend-xla/testing";
+import { deviceLabel, median, writeBenchmark, type BenchmarkRow } from "tfjs-backend-xla/testing";
 import { init } from "../backend";
 import { computedFfnFlopsPerToken, flopsPerToken, modelConfig, type ModelConfig, type PresetName } from "../models";
 import type { MergeMemory } from "../moe";
@@ -85,8 +85,7 @@ function main([steps = "10", preset = "5m", batchSize = "4", precision = "f32"]:
       lastLoss: measured.lastLoss,
     } as BenchmarkRow);
   }
-  const kind = /h\d00|b\d00/i.exec(peer.device)?.[0].toLowerCase() ?? "cpu";
-  writeBenchmark(`modes-${kind}`, { device: peer.device, steps, precision }, rows);
+  writeBenchmark(`modes-${deviceLabel(peer.device)}`, { device: peer.device, steps, precision }, rows);
 }
 
 /** In a process of its own; undefined, with its message, where that fails, as for want of memory. */

@@ -43,10 +43,23 @@ export function writeBenchmark(name: string, settings: BenchmarkSettings, rows: 
   console.log(`written: ${file}`);
 }
 
-/** The rows that were written last, none if none were: for benchmarks whose cases are run one by one. */
-export function readBenchmark(name: string): BenchmarkRow[] {
+/** A benchmark whose cases are run one by one: a row replaces the last one of its case, and the others stay. */
+export function openBenchmark(name: string, settings: BenchmarkSettings) {
   const file = fileOf(name);
-  return fs.existsSync(file) ? (JSON.parse(fs.readFileSync(file, "utf8")) as { rows: BenchmarkRow[] }).rows : [];
+  const last = fs.existsSync(file) ? (JSON.parse(fs.readFileSync(file, "utf8")) as { rows: BenchmarkRow[] }).rows : [];
+  const rows = new Map(last.map((row) => [row.case, row]));
+  return {
+    rowOf: (label: string): BenchmarkRow | undefined => rows.get(label),
+    put: (row: BenchmarkRow): void => {
+      rows.set(row.case, row);
+      writeBenchmark(name, settings, [...rows.values()]);
+    },
+  };
+}
+
+/** A device as a benchmark's file is named by it, such as `h200`; `cuda` for another of NVIDIA's, else `cpu`. */
+export function deviceLabel(device: string): string {
+  return /[hb]\d00/i.exec(device)?.[0].toLowerCase() ?? (/nvidia/i.test(device) ? "cuda" : "cpu");
 }
 
 const fileOf = (name: string): string => path.join("results/benchmarks", `${name}.json`);

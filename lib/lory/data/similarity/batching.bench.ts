@@ -9,7 +9,7 @@
 import os from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
 import { init } from "lory";
-import { readBenchmark, writeBenchmark, type BenchmarkRow } from "tfjs-backend-xla/testing";
+import { openBenchmark, type BenchmarkRow } from "tfjs-backend-xla/testing";
 import { openCorpus } from "../corpus";
 import { loadBatches } from "../loader";
 import { packDocuments, type PackedText } from "../packing";
@@ -151,14 +151,10 @@ function rowOf(row: Timed, smallest: { ours: number; documents: number } | undef
 
 async function main(sizes: readonly number[]): Promise<void> {
   const { device } = await init();
-  const rows = new Map(readBenchmark("batching").map((row) => [row.case, row]));
-  const put = (row: BenchmarkRow): void => {
-    rows.set(row.case, row);
-    writeBenchmark("batching", { device, dimension: DIMENSION, neighbours: K }, [...rows.values()]);
-  };
+  const { put, rowOf: recorded } = openBenchmark("batching", { device, dimension: DIMENSION, neighbours: K });
   for (const documents of sizes) {
     const ours = await measure(documents, (row) => {
-      const smallest = rows.get(name({ case: row.case, documents: SIZES[0] }));
+      const smallest = recorded(name({ case: row.case, documents: SIZES[0] }));
       put(rowOf(row, documents === SIZES[0] ? undefined : smallest && { ours: smallest.ours, documents: SIZES[0] }));
     });
     console.log(`recall of usearch at ${K}: ${ours.toFixed(4)}`);

@@ -9,7 +9,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import os from "node:os";
 import { init } from "lory";
 import { deviceKind, jit, type Precision } from "tfjs-backend-xla";
-import { type BenchmarkRow, readBenchmark, writeBenchmark } from "tfjs-backend-xla/testing";
+import { type BenchmarkRow, openBenchmark } from "tfjs-backend-xla/testing";
 import { approximateNeighbours } from "./approximate-neighbours";
 import { exactNeighbours, similarities } from "./exact-neighbours";
 import { type Embeddings, type Neighbours, recall } from "./neighbours";
@@ -99,11 +99,7 @@ async function measure(documents: number, put: (row: BenchmarkRow) => void): Pro
 
 async function main(sizes: readonly number[]): Promise<void> {
   const { device } = await init();
-  const rows = new Map(readBenchmark("neighbours").map((row) => [row.case, row]));
-  const put = (row: BenchmarkRow): void => {
-    rows.set(row.case, row);
-    writeBenchmark("neighbours", { device, dimension: DIMENSION, neighbours: K }, [...rows.values()]);
-  };
+  const { put } = openBenchmark("neighbours", { device, dimension: DIMENSION, neighbours: K });
   for (const documents of sizes) await measure(documents, put);
 }
 
