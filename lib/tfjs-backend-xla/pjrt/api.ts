@@ -1,6 +1,6 @@
 import { errorCodeName, PjrtError } from "./errors";
 import { koffi } from "./koffi";
-import { readString, Struct, type SlotValue } from "./memory";
+import { addressOf, readPointers, readString, Struct, type SlotValue } from "./memory";
 import { ARGUMENTS, FUNCTIONS, type FieldOf, type FunctionName } from "./tables";
 
 /** `PJRT_Error* f(Args*)`: the shape of every function in PJRT_Api; null (0) is success. */
@@ -70,6 +70,24 @@ export class Api {
     return call.args;
   }
 
+  /** The plugin's extension of a type, as PJRT_Extension_Type numbers them: its address and bytes; nothing if it has none. */
+  extension(type: number): { readonly address: bigint; readonly sizeBytes: number } | undefined {
+    const [, first] = readPointers(this.#address, 2);
+    for (let address = first; address !== 0n;) {
+      const [sizeBytes, found, next] = readPointers(address, 3);
+      if (Number(BigInt.asIntN(32, found)) === type) return { address, sizeBytes: Number(sizeBytes) };
+      address = next;
+    }
+    return undefined;
+  }
+
+  /** Calls a function of an extension, whose pointer lies at an address, with a struct in native form. Throws a PjrtError. */
+  callExtension(name: string, pointerAddress: bigint, args: BigUint64Array): void {
+    const native = this.#functionAt(pointerAddress);
+    const error = native(addressOf(args));
+    if (error) throw this.#takeError(name, error);
+  }
+
   /** The text that a function returns in the fields `text` and `text_size`. */
   text<Name extends FunctionName & TextFunction>(
     name: Name,
@@ -80,7 +98,7 @@ export class Api {
   }
 
   /** Turns a PJRT_Error into an exception and frees it. The functions used here return nothing themselves. */
-  #takeError(call: FunctionName, error: number | bigint): PjrtError {
+  #takeError(call: string, error: number | bigint): PjrtError {
     const address = BigInt(error);
     const text = new Struct(ARGUMENTS.Error_Message, { error: address });
     this.#function("Error_Message")(text.address);
@@ -95,11 +113,14 @@ export class Api {
   #function(name: FunctionName): NativeFunction {
     let native = this.#functions.get(name);
     if (native === undefined) {
-      const slot = this.#address + BigInt(FUNCTIONS_OFFSET + 8 * FUNCTIONS.indexOf(name));
-      native = koffi.decode(BigInt(koffi.decode.uint64(slot)), this.#prototype) as NativeFunction;
+      native = this.#functionAt(this.#address + BigInt(FUNCTIONS_OFFSET + 8 * FUNCTIONS.indexOf(name)));
       this.#functions.set(name, native);
     }
     return native;
+  }
+
+  #functionAt(pointerAddress: bigint): NativeFunction {
+    return koffi.decode(BigInt(koffi.decode.uint64(pointerAddress)), this.#prototype) as NativeFunction;
   }
 }
 

@@ -1,7 +1,7 @@
 import { ProgramError } from "./program-error";
 
 /** What the value of a configuration's key is. */
-type ValueKind = "string" | "integer";
+type ValueKind = "string" | "integer" | "boolean";
 
 /** How a target has to be called. What else is wrong with a call, XLA reports itself. */
 interface Callee {
@@ -25,6 +25,9 @@ const BLOCK = { block_x: "integer", block_y: "integer", block_z: "integer" } as 
 
 /** By platform, what a program may call by name beside that. */
 const CALLEES: Readonly<Record<string, Readonly<Record<string, Callee>>>> = {
+  cpu: {
+    tfjs_xla$product: { operands: 2, versions: [4], config: { a_turned: "boolean", b_turned: "boolean" } },
+  },
   cuda: {
     __cudnn$fmhaSoftmax: { operands: 3, versions: [2] },
     __cudnn$fmhaSoftmaxBackward: { operands: 6, versions: [2] },
@@ -125,12 +128,14 @@ function checkCall({ target, operands, values }: Call, platform: string): void {
   for (const [key, kind] of Object.entries(config)) {
     const value = values.get(key);
     if (value === undefined) throw wrong(`has no "${key}" in its backend_config: expected ${article(kind)}`);
-    if ((kind === "string") !== value.startsWith('"') || (kind === "integer" && !/^-?\d+$/.test(value)))
+    if (!IS_KIND[kind].test(value))
       throw wrong(`has ${value} as "${key}" in its backend_config: expected ${article(kind)}`);
   }
 }
 
-const article = (kind: ValueKind): string => (kind === "integer" ? "an integer" : "a string");
+const IS_KIND = { string: /^"/, integer: /^-?\d+$/, boolean: /^(true|false)$/ } satisfies Record<ValueKind, RegExp>;
+
+const article = (kind: ValueKind): string => (kind === "integer" ? "an integer" : `a ${kind}`);
 
 function calleeOf(target: string, platform: string): Callee {
   const known = { ...EVERYWHERE, ...CALLEES[platform] };

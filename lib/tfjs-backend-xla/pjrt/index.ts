@@ -20,6 +20,7 @@ export { Device, type MemoryStats } from "./device";
 export { PjrtError, PluginError } from "./errors";
 export { Executable, type ExecutableMemory, type SerializedProgram } from "./executable";
 export { findPlugin, type PluginKind } from "./find";
+export { loadLibrary, symbolAddress, type SharedLibrary } from "./library";
 export { keepFreedMemory } from "./malloc";
 export { ProgramError } from "./program-error";
 export { checkProgramText } from "./program-text";

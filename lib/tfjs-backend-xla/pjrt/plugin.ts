@@ -4,9 +4,11 @@ import { Api, FUNCTIONS_OFFSET } from "./api";
 import { checkSharedLibrary } from "./binary";
 import { Client, destroyNativeClient, type NativeClient } from "./client";
 import { PjrtError, PluginError } from "./errors";
+import { registerHandler } from "./handlers";
 import { isWheelLibrary } from "./find";
 import { freeWithOwner } from "./handle";
-import { koffi, reserveStacks } from "./koffi";
+import { koffi } from "./koffi";
+import { loadLibrary } from "./library";
 import { decodeNamedValues, encodeNamedValues, type NamedValue } from "./named-values";
 import { FUNCTIONS } from "./tables";
 import { tryInChild } from "./trial";
@@ -103,6 +105,19 @@ export class Plugin {
     return client;
   }
 
+  /**
+   * Makes a function of native code known to all clients as the target of custom calls with the `api_version` 4. It may be registered again
+   * under its name, another one may not.
+   *
+   * @param handler address of an `XLA_FFI_Handler` that stays loaded
+   * @param platform XLA's name of it, such as `Host`
+   * @returns whether the plugin takes such functions
+   * @throws {PjrtError} if it refuses this one, as for its version of the interface
+   */
+  registerHandler(name: string, handler: bigint, platform: string): boolean {
+    return registerHandler(this.#api, name, handler, platform);
+  }
+
   #createNative(options: ClientOptions): NativeClient {
     const args = this.#api.call("Client_Create", {
       create_options: encodeNamedValues(options),
@@ -145,16 +160,14 @@ export function loadPlugin(file: string): Plugin {
 function loadNative(file: string): NativePlugin {
   checkSharedLibrary(file);
   if (!isWheelLibrary(file)) tryInChild(file, SUPPORTED.major);
-  reserveStacks();
   process.env[LOG_LEVEL.variable] ??= LOG_LEVEL.errors;
-  const library = openLibrary(file);
+  const library = loadLibrary(file);
   let getApi: () => number | bigint;
   try {
     getApi = library.func("GetPjrtApi", "uintptr_t", []) as () => number | bigint;
   } catch (error) {
     throw new PluginError(`${file} is no PJRT plugin: it exports no GetPjrtApi`, { cause: error });
   }
-  pinLibrary(file);
   const apiAddress = BigInt(getApi());
   if (apiAddress === 0n) throw new PluginError(`${file} is no usable PJRT plugin: its GetPjrtApi gives nothing`);
   checkApiVersion(file, readVersion(apiAddress), Number(koffi.decode.uint64(apiAddress)));
@@ -165,28 +178,6 @@ function loadNative(file: string): NativePlugin {
     throw new PluginError(`${file} cannot be initialized: ${error.message}`, { cause: error });
   }
   return { library, apiAddress, clients: new Map() };
-}
-
-function openLibrary(file: string) {
-  try {
-    return koffi.load(file);
-  } catch (error) {
-    throw new PluginError(`${file} cannot be loaded: ${(error as Error).message}`, { cause: error });
-  }
-}
-
-/** dlopen's RTLD_LAZY with RTLD_NODELETE, where they have values of their own. */
-const PIN_FLAGS: Partial<Record<NodeJS.Platform, number>> = { linux: 0x1001, darwin: 0x81 };
-
-/**
- * Keeps the library mapped until the process is gone. koffi unloads it when Node shuts down, which would end the
- * process with a fault: the plugin's threads and exit handlers are still there.
- */
-function pinLibrary(file: string): void {
-  const flags = PIN_FLAGS[process.platform];
-  if (flags === undefined) return;
-  const dlopen = koffi.load(null).func("dlopen", "void *", ["str", "int"]) as (file: string, flags: number) => unknown;
-  dlopen(file, flags);
 }
 
 /** PJRT_Api opens with its size and extensions, then PJRT_Api_Version: size, extensions, major, minor. */

@@ -5,9 +5,12 @@ import { makeOp, type Value } from "./value";
 /** The axes of a tensor from the one whose elements lie side by side to the outermost. */
 type Layout = readonly number[];
 
+/** What a target alone understands: a text, or values by name for one that takes them typed. */
+type Config = string | Readonly<Record<string, boolean>>;
+
 /**
- * A call of `target` with a configuration that it alone understands. The name is looked up when the program is compiled: one that is not
- * listed for the device (`checkCustomCalls`) is an error there. `API_VERSION_STATUS_RETURNING` of the specification, version 2.
+ * A call of `target` with a configuration. The name is looked up when the program is compiled: one that is not listed for the device
+ * (`checkCustomCalls`) is an error there. The specification's API_VERSION_STATUS_RETURNING (2) with a text, API_VERSION_TYPED_FFI (4) with values.
  *
  * @param layoutOf how operands and results of a type lie in memory; in row-major order unless it says otherwise
  */
@@ -15,13 +18,13 @@ export function customCall(
   target: string,
   operands: readonly Value[],
   types: readonly TensorType[],
-  backendConfig: string,
+  config: Config,
   layoutOf: (type: TensorType) => Layout = rowMajor,
 ): readonly Value[] {
   const layouts = (all: readonly TensorType[]): string => all.map((type) => layoutText(layoutOf(type))).join(", ");
   const attributes = [
-    "api_version = 2 : i32",
-    `backend_config = ${stringText(backendConfig)}`,
+    `api_version = ${typeof config === "string" ? 2 : 4} : i32`,
+    `backend_config = ${typeof config === "string" ? stringText(config) : dictionaryText(config)}`,
     `call_target_name = ${stringText(target)}`,
     "called_computations = []",
     "has_side_effect = false",
@@ -38,3 +41,8 @@ const layoutText = (axes: Layout): string => `dense<[${axes.join(", ")}]> : tens
 /** A text as MLIR reads it back. */
 const stringText = (text: string): string =>
   `"${text.replace(/[\\"]|[^ -~]/g, (c) => [...Buffer.from(c)].map((byte) => `\\${byte.toString(16).padStart(2, "0").toUpperCase()}`).join(""))}"`;
+
+const dictionaryText = (values: Readonly<Record<string, boolean>>): string =>
+  `{${Object.entries(values)
+    .map(([name, value]) => `${name} = ${value}`)
+    .join(", ")}}`;
