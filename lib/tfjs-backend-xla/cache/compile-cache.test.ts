@@ -108,10 +108,12 @@ describe("a program", () => {
   it("is another one for other options, flags, processors and plugins", () => {
     const client = openClient("cpu");
     const plugin = loadPlugin(findPlugin("cpu"));
-    const identity = identityOf(client, plugin, "hash", {});
-    expect(identityOf(client, plugin, "other", {})).not.toEqual(identity);
-    expect(identityOf(client, plugin, "hash", { XLA_FLAGS: "--xla_cpu_enable_fast_math" })).not.toEqual(identity);
-    expect(identityOf(client, plugin, "hash", { HOME: "/elsewhere" })).toEqual(identity);
+    const hashes = { plugin: "hash", kernels: "hash" };
+    const identity = identityOf(client, plugin, hashes, {});
+    expect(identityOf(client, plugin, { ...hashes, plugin: "other" }, {})).not.toEqual(identity);
+    expect(identityOf(client, plugin, { ...hashes, kernels: "" }, {})).not.toEqual(identity);
+    expect(identityOf(client, plugin, hashes, { XLA_FLAGS: "--xla_cpu_enable_fast_math" })).not.toEqual(identity);
+    expect(identityOf(client, plugin, hashes, { HOME: "/elsewhere" })).toEqual(identity);
     expect(identity.processor).toContain(os.cpus()[0].model);
     if (process.platform === "linux" && process.arch === "x64") expect(identity.processor).toContain(" sse2 ");
 

@@ -31,6 +31,7 @@ export class CompileCache {
     private readonly client: Client,
     private readonly plugin: Plugin,
     private readonly store: EntryStore,
+    private readonly kernelsHash: string,
   ) {}
 
   /** The program, if it has been compiled before. */
@@ -67,7 +68,10 @@ export class CompileCache {
   }
 
   #parts({ module, options }: Source): KeyParts {
-    this.#identity ??= identityOf(this.client, this.plugin, pluginHash(this.plugin.path, this.store));
+    this.#identity ??= identityOf(this.client, this.plugin, {
+      plugin: pluginHash(this.plugin.path, this.store),
+      kernels: this.kernelsHash,
+    });
     return {
       ...this.#identity,
       program: createHash("sha256").update(module).digest("hex"),
@@ -76,11 +80,20 @@ export class CompileCache {
   }
 }
 
-/** The cache that the environment asks for. With flags that make XLA write what it compiles, everything is compiled. */
-export function openCache(client: Client, plugin: Plugin, environment = process.env): CompileCache | undefined {
+/**
+ * The cache that the environment asks for. With flags that make XLA write what it compiles, everything is compiled.
+ *
+ * @param kernelsHash of the native code that programs call by name; empty if there is none
+ */
+export function openCache(
+  client: Client,
+  plugin: Plugin,
+  environment = process.env,
+  kernelsHash = "",
+): CompileCache | undefined {
   const folder = cacheFolder(environment);
   if (folder === undefined || environment.XLA_FLAGS?.includes("xla_dump")) return undefined;
-  return new CompileCache(client, plugin, new EntryStore(folder, cacheLimitBytes(environment)));
+  return new CompileCache(client, plugin, new EntryStore(folder, cacheLimitBytes(environment)), kernelsHash);
 }
 
 function orNothing<T>(attempt: () => T): T | undefined {

@@ -7,16 +7,22 @@ import type { KeyParts } from "./entry";
 /** Variables that change what XLA and the libraries below it compile to. */
 const VARIABLES = /^(XLA_FLAGS|TF_XLA_FLAGS|LIBTPU_INIT_ARGS|NVIDIA_TF32_OVERRIDE|(TF_)?(CUBLAS|CUDNN)_\w+)$/;
 
-/** All that a compiled program depends on, beside its text and its options. `pluginHash` is the SHA-256 of the plugin's file. */
+/** SHA-256 of native code: the plugin's file, and the library with what programs call by name, empty if they can call nothing. */
+interface Hashes {
+  readonly plugin: string;
+  readonly kernels: string;
+}
+
+/** All that a compiled program depends on, beside its text and its options. */
 export function identityOf(
   client: Client,
   plugin: Plugin,
-  pluginHash: string,
+  hashes: Hashes,
   environment: NodeJS.ProcessEnv = process.env,
 ): KeyParts {
   const variables = Object.entries(environment).filter(([name]) => VARIABLES.test(name));
   return {
-    plugin: pluginHash,
+    ...hashes,
     api: `${plugin.apiVersion.major}.${plugin.apiVersion.minor}`,
     libraries: client.platformName === "cuda" ? nvidiaVersions(plugin.path).join(" ") : "",
     platform: `${client.platformName} ${client.platformVersion}`,

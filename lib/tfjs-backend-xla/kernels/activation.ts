@@ -1,6 +1,5 @@
 import { binary, broadcastTo, compare, select, unary, type Value } from "../stablehlo";
-import type { DeviceKind } from "../trace/device";
-import { like, toFloat, withScalar, type Attributes, type Kernel } from "./kernel";
+import { like, toFloat, withScalar, type Attributes, type Kernel, type KernelDevice } from "./kernel";
 
 /** x where it is positive, else `negative` of x. */
 export const rectified = (x: Value, negative: (x: Value) => Value): Value =>
@@ -37,7 +36,7 @@ const ACTIVATIONS: Readonly<Record<string, (x: Value, parameters: Parameters) =>
 
 /** A kernel followed by a bias and an activation, both optional, as tfjs's fused kernels take them. */
 export function fused(
-  kernel: (inputs: Readonly<Record<string, Value>>, attrs: Attributes, device: DeviceKind) => Value,
+  kernel: (inputs: Readonly<Record<string, Value>>, attrs: Attributes, device: KernelDevice) => Value,
 ): Kernel {
   return (inputs, attrs, device) => {
     const result = kernel(inputs, attrs, device);

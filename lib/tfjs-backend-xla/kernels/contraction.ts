@@ -2,18 +2,20 @@ import * as tf from "@tensorflow/tfjs-core";
 import { broadcastTo, sum, transpose, type Value } from "../stablehlo";
 import { fused } from "./activation";
 import { dot } from "./dot";
-import type { DeviceKind } from "../trace/device";
-import { asTensor, broadcastShape, type Kernel } from "./kernel";
+import { asTensor, broadcastShape, type Kernel, type KernelDevice } from "./kernel";
+import { nativeProduct } from "./native-product";
 import { transposedProduct } from "./transposed-product";
 
 /** Products of matrices in the last two axes; the axes before are batches, which broadcast. */
-function matMul(a: Value, b: Value, transposeA: boolean, transposeB: boolean, device: DeviceKind): Value {
+function matMul(a: Value, b: Value, transposeA: boolean, transposeB: boolean, device: KernelDevice): Value {
   for (const { type } of [a, b])
     tf.util.assert(type.shape.length >= 2, () => `a matrix has two axes or more, not [${type.shape.join(", ")}]`);
+  const native = device.hasProducts ? nativeProduct(a, b, transposeA, transposeB) : undefined;
+  if (native) return native;
   const batch = broadcastShape(a.type.shape.slice(0, -2), b.type.shape.slice(0, -2));
   const spread = (x: Value) => broadcastTo(x, [...batch, ...x.type.shape.slice(-2)]);
   const [left, right] = [spread(a), spread(b)];
-  const onCpu = device === "cpu" && transposeA && !transposeB ? transposedProduct(left, right) : undefined;
+  const onCpu = device.kind === "cpu" && transposeA && !transposeB ? transposedProduct(left, right) : undefined;
   if (onCpu) return onCpu;
   const axes = batch.map((_, i) => i);
   const inner = batch.length;

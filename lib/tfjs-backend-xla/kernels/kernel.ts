@@ -13,8 +13,11 @@ import {
   type DType,
   type Value,
 } from "../stablehlo";
-import type { DeviceKind } from "../trace/device";
+import type { XlaDevice } from "../trace/device";
 import { TFJS_TYPE, tensorDType } from "../trace/dtypes";
+
+/** What a kernel may look at of the device that it is for. */
+export type KernelDevice = Pick<XlaDevice, "kind" | "hasProducts">;
 
 /**
  * A kernel of tfjs as a program: from the values of its inputs, by tfjs's names of them, to its outputs. What is computed is the same on
@@ -23,7 +26,7 @@ import { TFJS_TYPE, tensorDType } from "../trace/dtypes";
 export type Kernel = (
   inputs: Readonly<Record<string, Value>>,
   attrs: Attributes,
-  device: DeviceKind,
+  device: KernelDevice,
 ) => Value | readonly Value[];
 export type Attributes = Readonly<Record<string, unknown>>;
 

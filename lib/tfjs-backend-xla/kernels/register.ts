@@ -37,7 +37,7 @@ function recorded(name: string, kernel: Kernel): tf.KernelFunc {
       return forwarded(name, tf.getKernel(name, "cpu").kernelFunc)({ inputs, attrs, backend });
     const values: Record<string, Value> = {};
     for (const [key, info] of Object.entries(inputs)) if (info) values[key] = xla.valueFor(info);
-    const result = kernel(values, attrs ?? {}, xla.device.kind);
+    const result = kernel(values, attrs ?? {}, xla.device);
     const onHost = isRounded(name) ? undefined : tf.getKernel(name, "cpu")?.kernelFunc;
     const results: readonly Value[] = Array.isArray(result) ? (result as Value[]) : [result as Value];
     if (onHost && xla.staysOnHost(given(inputs), results)) return forwarded(name, onHost)({ inputs, attrs, backend });

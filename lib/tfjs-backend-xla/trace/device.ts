@@ -1,4 +1,5 @@
 import { openCache, type CompileCache, type Source } from "../cache";
+import { openProducts, type Products } from "../cpu";
 import {
   findPlugin,
   loadPlugin,
@@ -56,6 +57,8 @@ function keep({ ready }: Programs, module: string, program: Executable): Executa
 /** Where programs run: one PJRT client and its first device, with the programs compiled so far. */
 export class XlaDevice {
   readonly client: Client;
+  /** Why `hasProducts` is so. */
+  readonly products: Products;
   readonly #cache: CompileCache | undefined;
   readonly #programs = newPrograms();
   readonly #deterministicPrograms = newPrograms();
@@ -72,7 +75,14 @@ export class XlaDevice {
   ) {
     this.client = openClient(kind);
     this.#deterministic = isSet(environment.XLA_DETERMINISTIC);
-    this.#cache = openCache(this.client, loadPlugin(findPlugin(kind)), environment);
+    const plugin = loadPlugin(findPlugin(kind));
+    this.products = kind === "cpu" ? openProducts(plugin) : { missing: "they are for CPUs" };
+    this.#cache = openCache(this.client, plugin, environment, "hash" in this.products ? this.products.hash : "");
+  }
+
+  /** Whether programs can have f32 products computed by native code of this package. */
+  get hasProducts(): boolean {
+    return "hash" in this.products;
   }
 
   /** Whether what is recorded now gives the same bits each time: see `ProgramOptions`. */

@@ -1,0 +1,243 @@
+// Shapes: M and N rows and columns of the result, K terms of each sum.
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import * as tf from "@tensorflow/tfjs-core";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { precision, random, XlaDevice, type XlaBackend } from "../index";
+import { findPlugin, loadPlugin, openClient } from "../pjrt";
+import { expectClose } from "../testing";
+import { openProducts, PRODUCT_TARGET } from "./index";
+
+const folder = path.dirname(__dirname);
+const products = openProducts(loadPlugin(findPlugin("cpu")));
+const isHere = "hash" in products;
+
+vi.stubEnv("XLA_DEVICE", "cpu");
+beforeAll(async () => void (await tf.setBackend("xla")));
+
+const isCompiled = existsSync(path.join(folder, `dist/cpu/kernels-${process.platform}-${process.arch}.so`));
+const hasTiles = process.platform === "linux" && /\bamx_bf16\b/.test(readFileSync("/proc/cpuinfo", "utf8"));
+
+it.runIf(isCompiled && hasTiles)("native products are used where they are compiled and the processor has AMX", () => {
+  expect(products).toEqual({ hash: expect.stringMatching(/^[0-9a-f]{64}$/) as string });
+  expect((tf.backend() as XlaBackend).device.hasProducts).toBe(true);
+});
+
+interface Shapes {
+  readonly a: number[];
+  readonly b: number[];
+  readonly turned?: readonly [boolean, boolean];
+}
+
+/** The product of the last two axes in float64, with batches that broadcast. */
+function loop(a: tf.Tensor, b: tf.Tensor, [aTurned, bTurned]: readonly [boolean, boolean]): Float64Array {
+  const batch = tf.broadcast_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
+  const spread = (x: tf.Tensor) => tf.broadcastTo(x, [...batch, ...x.shape.slice(-2)]).dataSync();
+  const [x, y] = [spread(a), spread(b)];
+  const [m, k] = aTurned ? a.shape.slice(-2).reverse() : a.shape.slice(-2);
+  const n = b.shape.at(bTurned ? -2 : -1)!;
+  const out = new Float64Array((x.length / k) * n);
+  for (let g = 0; g < x.length / (m * k); g++)
+    for (let i = 0; i < m; i++)
+      for (let j = 0; j < n; j++) {
+        let sum = 0;
+        for (let p = 0; p < k; p++)
+          sum += x[g * m * k + (aTurned ? p * m + i : i * k + p)] * y[g * k * n + (bTurned ? j * k + p : p * n + j)];
+        out[(g * m + i) * n + j] = sum;
+      }
+  return out;
+}
+
+/** How often a program that was compiled meanwhile calls the native product. */
+async function calls(compute: () => Promise<unknown>): Promise<number> {
+  const compile = vi.spyOn(XlaDevice.prototype, "compile");
+  const compileAsync = vi.spyOn(XlaDevice.prototype, "compileAsync");
+  await compute();
+  const modules = [...compile.mock.calls, ...compileAsync.mock.calls].map(([module]) => module);
+  vi.restoreAllMocks();
+  return modules.join("").split(`"${PRODUCT_TARGET}"`).length - 1;
+}
+
+/** The relative error in root mean square. */
+const errorOf = (actual: ArrayLike<number>, exact: Float64Array): number =>
+  Math.sqrt(exact.reduce((sum, x, i) => sum + (actual[i] - x) ** 2, 0) / exact.reduce((sum, x) => sum + x ** 2, 0));
+
+let seed = Math.floor(Math.random() * 2 ** 30);
+const drawn = (shape: number[]) => random.normal(shape, { seed: seed++ });
+
+describe.skipIf(!isHere)(`native products (${isHere ? "here" : products.missing})`, () => {
+  it.each<Shapes>([
+    { a: [513, 129], b: [129, 257] },
+    { a: [513, 129], b: [257, 129], turned: [false, true] },
+    { a: [129, 513], b: [129, 257], turned: [true, false] },
+    { a: [129, 513], b: [257, 129], turned: [true, true] },
+    { a: [17, 2049], b: [2049, 33] },
+    { a: [4097, 17], b: [17, 33], turned: [false, false] },
+    { a: [17, 33], b: [17, 4097], turned: [true, false] },
+    { a: [3, 5, 65, 130], b: [3, 5, 130, 33] },
+    { a: [7, 129, 65], b: [7, 33, 129], turned: [true, true] },
+    { a: [4, 130, 65], b: [65, 129] },
+    { a: [4, 130, 65], b: [1, 1, 129, 65], turned: [false, true] },
+    { a: [4, 65, 130], b: [65, 129], turned: [true, false] },
+    { a: [65, 130], b: [3, 2, 130, 129] },
+    { a: [2, 1, 65, 130], b: [3, 130, 129] },
+  ])("are those of a plain loop, and round no more than XLA's, %j", async ({ a, b, turned = [false, false] }) => {
+    const [x, y] = [drawn(a), drawn(b)];
+    let product = tf.scalar(0) as tf.Tensor;
+    expect(await calls(() => (product = tf.matMul(x, y, ...turned)).data())).toBe(1);
+    const exact = loop(x, y, turned);
+    const highest = precision("highest", () => tf.matMul(x, y, ...turned));
+    expect(product.shape).toEqual(highest.shape);
+    const actual = await product.data();
+    expectClose(actual, Float32Array.from(exact), { rtol: 1e-5, atol: 1e-4 });
+    expect(errorOf(actual, exact)).toBeLessThanOrEqual(errorOf(await highest.data(), exact));
+  });
+
+  it.each([1e-30, 1e-15, 1e15, 1e30])("keep their digits with numbers near %d", async (size) => {
+    const [x, y] = [tf.mul(drawn([129, 300]), size), tf.div(drawn([300, 65]), size)];
+    const exact = loop(x, y, [false, false]);
+    expect(errorOf(await tf.matMul(x, y).data(), exact)).toBeLessThan(3e-7);
+  });
+
+  it.each([Infinity, -Infinity, NaN, 3.4e38])("are those of f32 with a %d among the numbers", async (odd) => {
+    const values = drawn([65, 300]).dataSync();
+    values[1234] = odd;
+    values[7 * 300] = -odd;
+    const [x, y] = [tf.tensor(values, [65, 300]), drawn([300, 129])];
+    const actual = await tf.matMul(x, y).data();
+    const expected = await precision("highest", () => tf.matMul(x, y)).data();
+    for (const [i, value] of expected.entries()) {
+      if (Number.isFinite(value))
+        expect(Math.abs(actual[i] - value)).toBeLessThanOrEqual(1e-4 + 1e-5 * Math.abs(value));
+      else expect(actual[i]).toBe(value);
+    }
+  });
+
+  it("are left to XLA where they are small or narrow, of other types, or of another precision", async () => {
+    const matrix = (rows: number, columns: number) => drawn([rows, columns]);
+    expect(await calls(() => tf.matMul(matrix(64, 64), matrix(64, 64)).data())).toBe(0);
+    expect(await calls(() => tf.matMul(matrix(15, 1024), matrix(1024, 1024)).data())).toBe(0);
+    const integers = tf.ones([128, 128], "int32");
+    expect(await calls(() => tf.matMul(integers, integers).data())).toBe(0);
+    for (const policy of ["highest", "bf16"] as const)
+      expect(await calls(() => precision(policy, () => tf.matMul(matrix(256, 256), matrix(256, 256))).data())).toBe(0);
+  });
+
+  it("have the gradients of matrix products", async () => {
+    const inputs = [drawn([2, 130, 65]), drawn([2, 65, 129])];
+    const dy = drawn([2, 130, 129]);
+    const gradients = tf.grads((a: tf.Tensor, b: tf.Tensor) => tf.matMul(a, b));
+    let actual: tf.Tensor[] = [];
+    const computed = async () => {
+      actual = gradients(inputs, dy);
+      for (const gradient of actual) await gradient.data();
+    };
+    expect(await calls(computed)).toBe(2);
+    const expected = precision("highest", () => gradients(inputs, dy));
+    for (const [i, gradient] of actual.entries())
+      expectClose(await gradient.data(), await expected[i].data(), { rtol: 1e-5, atol: 1e-4 });
+  });
+
+  it("take part in fused kernels", async () => {
+    const [a, b, bias] = [drawn([130, 257]), drawn([257, 129]), drawn([129])];
+    const fused = tf.fused.matMul({ a, b, bias, activation: "relu" });
+    const expected = precision("highest", () => tf.relu(tf.add(tf.matMul(a, b), bias)));
+    expectClose(await fused.data(), await expected.data(), { rtol: 1e-5, atol: 1e-4 });
+  });
+
+  it("are registered again without harm, as worker threads and reloaded modules do", async () => {
+    vi.resetModules();
+    delete (globalThis as Record<symbol, unknown>)[Symbol.for("tfjs-backend-xla.cpu.library")];
+    const reloaded = await import("./index.js");
+    expect(reloaded.openProducts(loadPlugin(findPlugin("cpu")))).toEqual(products);
+  });
+
+  describe("a call that does not fit", () => {
+    const type = (shape: readonly number[], of = "f32") => `tensor<${[...shape, of].join("x")}>`;
+    const call = (a: string, b: string, c: string, config = "{a_turned = false, b_turned = false}") =>
+      `func.func @main(%a: ${a}, %b: ${b}) -> ${c} { %c = "stablehlo.custom_call"(%a, %b) {api_version = 4 : i32, ` +
+      `call_target_name = "${PRODUCT_TARGET}", backend_config = ${config}} : (${a}, ${b}) -> ${c} return %c : ${c} }`;
+    const client = openClient("cpu");
+    const run = async (text: string, shapes: readonly number[][]) => {
+      const program = client.compileSync(text);
+      const inputs = shapes.map((dims) =>
+        client.bufferFromHost(new Float32Array(tf.util.sizeFromShape(dims)), "f32", dims),
+      );
+      return await program.execute(inputs)[0].toHost();
+    };
+
+    it.each([
+      {
+        a: [1, 32, 16],
+        b: [1, 32, 16],
+        c: [1, 32, 16],
+        message: "[1, 32, 16] and [1, 32, 16] do not give [1, 32, 16]",
+      },
+      { a: [2, 32, 16], b: [1, 16, 32], c: [2, 32, 32], message: "do not give" },
+      { a: [1, 32, 16], b: [1, 16, 32], c: [1, 32, 64], message: "do not give" },
+      { a: [32, 16], b: [16, 32], c: [32, 32], message: "three axes" },
+      { a: [1, 32, 0], b: [1, 0, 32], c: [1, 32, 32], message: "none of them empty" },
+    ])("is an error: $a by $b to $c", async ({ a, b, c, message }) => {
+      await expect(run(call(type(a), type(b), type(c)), [a, b])).rejects.toThrow(message);
+    });
+
+    it("is an error with attributes of another type, and with operands of one", async () => {
+      const [a, b, c] = [type([1, 32, 16]), type([1, 16, 32]), type([1, 32, 32])];
+      expect(() => client.compileSync(call(a, b, c, "{a_turned = false}"))).toThrow('no "b_turned"');
+      expect(() => client.compileSync(call(a, b, c, "{a_turned = 1 : i64, b_turned = false}"))).toThrow(
+        "expected a boolean",
+      );
+      const result = run(call(a, b, type([1, 32, 32], "i32")), [
+        [1, 32, 16],
+        [1, 16, 32],
+      ]);
+      await expect(result).rejects.toThrow("expected f32");
+    });
+  });
+
+  describe("in other processes", () => {
+    const cache = mkdtempSync(path.join(os.tmpdir(), "xla-products-"));
+    afterAll(() => rmSync(cache, { recursive: true }));
+
+    const PROGRAM = `
+      const tf = require("@tensorflow/tfjs-core");
+      const { random } = require("./index");
+      const { createHash } = require("node:crypto");
+      tf.setBackend("xla").then(async () => {
+        const draw = (shape, seed) => random.normal(shape, { seed });
+        const hashes = [];
+        for (const [a, b, turned] of [[[513, 257], [257, 1030], false], [[2, 300, 33], [2, 300, 1200], true]]) {
+          const [x, y] = [draw(a, 1), draw(b, 2)];
+          for (let i = 0; i < 2; i++)
+            hashes.push(createHash("sha256").update(await tf.matMul(x, y, turned).data()).digest("hex"));
+        }
+        console.log(JSON.stringify({ compiled: tf.backend().device.compileCount, hashes }));
+      });`;
+
+    function runProgram(taskset: readonly string[] = [], cacheFolder = cache): { compiled: number; hashes: string[] } {
+      const node = [process.execPath, "--require", "ts-node/register/transpile-only", "--eval", PROGRAM];
+      const [command, ...args] = [...taskset, ...node];
+      const env = { ...process.env, XLA_DEVICE: "cpu", XLA_CACHE_DIR: cacheFolder };
+      const { stdout, stderr } = spawnSync(command, args, { cwd: folder, env, encoding: "utf8" });
+      if (!stdout.startsWith("{")) throw new Error(stderr);
+      return JSON.parse(stdout) as { compiled: number; hashes: string[] };
+    }
+
+    it("have the same bits on repetition, from the cache, and on one thread", () => {
+      const first = runProgram();
+      expect(first.compiled).toBeGreaterThan(0);
+      expect(first.hashes[0]).toBe(first.hashes[1]);
+      expect(first.hashes[2]).toBe(first.hashes[3]);
+      expect(runProgram()).toEqual({ compiled: 0, hashes: first.hashes });
+      expect(runProgram(["taskset", "-c", "0"], "off").hashes).toEqual(first.hashes);
+    });
+  });
+
+  it("have the library's hash as their identity", () => {
+    const file = path.join(folder, `dist/cpu/kernels-${process.platform}-${process.arch}.so`);
+    expect(products).toEqual({ hash: createHash("sha256").update(readFileSync(file)).digest("hex") });
+  });
+});

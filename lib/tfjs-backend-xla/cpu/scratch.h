@@ -1,0 +1,63 @@
+// Memory that calls use again: the system would clear fresh pages each time, which takes as long as a small product.
+#pragma once
+#include <cstddef>
+#include <cstdlib>
+#include <mutex>
+#include <vector>
+
+namespace products {
+
+// A piece of memory aligned to 64 bytes, handed back when this is gone. `data` is null if there was none.
+class Scratch {
+ public:
+  explicit Scratch(size_t bytes) : piece_(take(bytes)) {}
+  ~Scratch() {
+    if (piece_.data == nullptr) return;
+    std::lock_guard<std::mutex> lock(mutex());
+    kept().push_back(piece_);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  char* data() const { return piece_.data; }
+
+ private:
+  struct Piece {
+    char* data;
+    size_t bytes;
+  };
+
+  static std::mutex& mutex() {
+    static std::mutex the_mutex;
+    return the_mutex;
+  }
+
+  // Never destroyed: threads may still compute when the process ends.
+  static std::vector<Piece>& kept() {
+    static auto* the_pieces = new std::vector<Piece>();
+    return *the_pieces;
+  }
+
+  // The smallest kept piece that is large enough, or a new one whose size is a power of two.
+  static Piece take(size_t bytes) {
+    {
+      std::lock_guard<std::mutex> lock(mutex());
+      auto& pieces = kept();
+      auto best = pieces.end();
+      for (auto each = pieces.begin(); each != pieces.end(); ++each)
+        if (each->bytes >= bytes && (best == pieces.end() || each->bytes < best->bytes)) best = each;
+      if (best != pieces.end()) {
+        const Piece piece = *best;
+        pieces.erase(best);
+        return piece;
+      }
+    }
+    size_t size = 4096;
+    while (size < bytes) size *= 2;
+    return {static_cast<char*>(std::aligned_alloc(64, size)), size};
+  }
+
+  Piece piece_;
+};
+
+}  // namespace products

@@ -1,0 +1,41 @@
+// Shapes: G products of a batch, M and N rows and columns of the result, K terms of each sum.
+import { PRODUCT_TARGET } from "../cpu";
+import { currentPrecision } from "../precision";
+import { broadcastTo, customCall, reshape, sizeOf, type Value } from "../stablehlo";
+import { broadcastShape } from "./kernel";
+
+/** With fewer multiplications than these, or a side shorter than a tile of the processor's, the call and the packing cost what they save. */
+const FEWEST_PRODUCTS = 2 ** 20;
+const SHORTEST_SIDE = 16;
+
+/**
+ * A product of matrices as a call of native code, or undefined where XLA's own is to compute it: for small ones, for other types than f32, and
+ * where another precision is asked for. The native code rounds less often than XLA's dots in f32 do.
+ *
+ * @param a [..., M, K], or [..., K, M] with `transposeA`
+ * @param b [..., K, N], or [..., N, K] with `transposeB`
+ */
+export function nativeProduct(a: Value, b: Value, transposeA: boolean, transposeB: boolean): Value | undefined {
+  if (a.type.dtype !== "f32" || b.type.dtype !== "f32" || currentPrecision() !== "default") return undefined;
+  const batch = broadcastShape(a.type.shape.slice(0, -2), b.type.shape.slice(0, -2));
+  const [m, k] = sides(a, transposeA);
+  const [kOfB, n] = sides(b, transposeB);
+  const count = sizeOf(batch);
+  if (k !== kOfB || Math.min(m, n, k) < SHORTEST_SIDE || count * m * n * k < FEWEST_PRODUCTS) return undefined;
+  // Matrices that are all multiplied by the same one are one matrix, as long as they lie row after row.
+  const isShared = !transposeA && sizeOf(b.type.shape) === k * n;
+  const spread = (x: Value) => broadcastTo(x, [...batch, ...x.type.shape.slice(-2)]);
+  const [left, right] = isShared
+    ? [reshape(spread(a), [1, count * m, k]), reshape(b, [1, ...b.type.shape.slice(-2)])]
+    : [a, b].map((x) => reshape(spread(x), [count, ...x.type.shape.slice(-2)]));
+  const shape = isShared ? [1, count * m, n] : [count, m, n];
+  const config = { a_turned: transposeA, b_turned: transposeB };
+  const [product] = customCall(PRODUCT_TARGET, [left, right], [{ dtype: "f32", shape }], config);
+  return reshape(product, [...batch, m, n]);
+}
+
+/** The last two axes of a matrix as it is multiplied. */
+function sides({ type: { shape } }: Value, isTransposed: boolean): [number, number] {
+  const [rows, columns] = shape.slice(-2);
+  return isTransposed ? [columns, rows] : [rows, columns];
+}
