@@ -2,6 +2,7 @@
 import fs from "node:fs";
 import { build } from "./build.mjs";
 import { endPrograms, failureLines, runLogged } from "./child.mjs";
+import { cpuKernels } from "./cpu-kernels.mjs";
 import { embeddings, EMBEDDINGS_FLAG, hasEmbeddings, keepEmbeddings } from "./embeddings.mjs";
 import { asMendable, SetupError } from "./errors.mjs";
 import { hasInterop, interop, INTEROP_FLAG, interopObstacle, keepInterop } from "./interop.mjs";
@@ -46,6 +47,7 @@ export function steps(options = {}) {
     ...(NO_CPU_PLUGIN ? [] : [cpuPlugin]),
     ...(wantsCuda() ? [cudaPlugin] : []),
     ...(options.build === false ? [] : [build]),
+    cpuKernels(),
     jupyter,
     ...VARIANTS.filter((variant) => hasTensorflow(variant) || options.tensorflow?.includes(variant)).flatMap(
       tensorflow,

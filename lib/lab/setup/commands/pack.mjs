@@ -36,6 +36,7 @@ export async function pack(folder) {
   const programs = PACKED.flatMap((place) => filesUnder(path.join(place, "dist"), ".js")).filter((f) => !TESTS.test(f));
   // Maps hold the sources, by whose hash a run that is trained there is known here.
   const maps = programs.map((file) => `${file}.map`);
+  const kernels = filesUnder(path.join(PACKED[0], "dist"), ".so");
   const starters = filesUnder("lib/lory/bin", ".js");
   const scripts = PACKED.flatMap((place) => filesUnder(place, ".py"));
   const { fileList } = await nodeFileTrace(programs, { base: ROOT, processCwd: ROOT });
@@ -50,7 +51,16 @@ export async function pack(folder) {
   const manifests = PACKED.map((place) => path.join(place, "package.json"));
   fs.rmSync(folder, { recursive: true, force: true });
   const packed = path.join(folder, NAME);
-  for (const file of new Set([...traced, ...native, ...programs, ...maps, ...starters, ...scripts, ...manifests]))
+  for (const file of new Set([
+    ...traced,
+    ...native,
+    ...programs,
+    ...maps,
+    ...kernels,
+    ...starters,
+    ...scripts,
+    ...manifests,
+  ]))
     copy(at(file), path.join(packed, file));
   packNode(path.join(packed, "bin/node"));
   const archive = path.join(folder, `${NAME}-${process.platform}-${process.arch}.tar.xz`);

@@ -42,11 +42,19 @@ function describe(kind, report, needed) {
   return [
     { state: "ok", text: `${kind}: ${origin}PJRT API ${report.apiVersion}, ${report.platformVersion}` },
     { state: "ok", text: `  plugin ${report.path}` },
+    ...products(report.products),
     ...report.devices.map(({ id, kind: model, description, memoryBytes }) => {
       const memory = memoryBytes === undefined ? "" : `, ${(memoryBytes / 1e9).toFixed(1)} GB of memory to use`;
       return /** @type {const} */ ({ state: "ok", text: `  device ${id}: ${model}, ${description}${memory}` });
     }),
   ];
+}
+
+/** @param {import("tfjs-backend-xla/cpu").Products | undefined} found @returns {Finding[]} */
+function products(found) {
+  if (found === undefined) return [];
+  if ("hash" in found) return [{ state: "ok", text: "  products of matrices on Intel AMX" }];
+  return [{ state: "note", text: `  products of matrices by XLA: ${found.missing}` }];
 }
 
 /** What a plugin says of itself. @param {"cpu" | "cuda"} kind */

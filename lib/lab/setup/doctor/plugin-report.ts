@@ -4,6 +4,7 @@
  *
  *     ts-node lib/lab/setup/doctor/plugin-report.ts cpu|cuda
  */
+import { openProducts, type Products } from "tfjs-backend-xla/cpu";
 import { findPlugin, loadPlugin, type PluginKind } from "tfjs-backend-xla/pjrt";
 
 /** What is printed. */
@@ -14,6 +15,8 @@ export type PluginReport =
       /** Version of the PJRT C API that it speaks. */
       readonly apiVersion: string;
       readonly platformVersion: string;
+      /** Whether its programs can have products computed by the library's native code. */
+      readonly products?: Products;
       readonly devices: readonly { id: number; kind: string; description: string; memoryBytes?: number }[];
     };
 
@@ -27,6 +30,7 @@ function report(kind: PluginKind): PluginReport {
       path,
       apiVersion: `${plugin.apiVersion.major}.${plugin.apiVersion.minor}`,
       platformVersion: client.platformVersion,
+      products: kind === "cpu" ? openProducts(plugin) : undefined,
       devices: client.devices.map((device) => ({
         id: device.id,
         kind: device.kind,
