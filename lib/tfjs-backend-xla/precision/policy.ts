@@ -3,7 +3,8 @@ import * as tf from "@tensorflow/tfjs-core";
 /**
  * How products of matrices are computed; all else (sums, softmax, norms, an optimizer, the tensors themselves) is f32 whatever the policy.
  *
- * - `default`: f32, as fast as the device takes it: CPUs compute in f32, NVIDIA's GPUs round the factors to TF32 (10 bits of fraction).
+ * - `default`: f32, as fast as the device takes it: CPUs compute in f32, those with Intel AMX large products from three bfloat16 parts of each
+ *   factor, which lose nothing of it; NVIDIA's GPUs round the factors to TF32 (10 bits of fraction).
  * - `bf16`: factors rounded to bfloat16 (7 bits of fraction), sums in f32, and results rounded to bfloat16, so that what moves between
  *   products is half as large; what matrix units are fastest at, and what PyTorch's autocast does. Weights stay f32.
  * - `highest`: f32 on every device.
