@@ -30,33 +30,31 @@ struct Planes {
   __m512i h, m, l;
 };
 
+AMX_TARGET inline __m512i upperHalves() { return _mm512_set1_epi32(static_cast<int>(0xffff0000)); }
+
 // To bfloat16, halves away from 0.
 AMX_TARGET inline __m512i rounded(__m512 x) {
-  const __m512i bits = _mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(0x8000));
-  return _mm512_and_si512(bits, _mm512_set1_epi32(static_cast<int>(0xffff0000)));
+  return _mm512_and_si512(_mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(0x8000)), upperHalves());
 }
 
-// x = h + m + l, without loss. `unusual` learns of numbers for which that cannot be.
-AMX_TARGET inline Planes apart(__m512 x, __mmask16* unusual) {
-  // What rounds to infinity, is infinite or is no number.
-  const __m512i size = _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7fffffff));
-  *unusual |= _mm512_cmpge_epi32_mask(size, _mm512_set1_epi32(0x7f7f8000));
+// x = h + m + l, without loss; l is no number if x is none, is infinite or rounds to infinity.
+AMX_TARGET inline Planes apart(__m512 x) {
   const __m512i h = rounded(x);
   const __m512 rest = _mm512_sub_ps(x, _mm512_castsi512_ps(h));
-  const __m512i m = rounded(rest);
+  const __m512i m = _mm512_and_si512(_mm512_castps_si512(rest), upperHalves());
   return {h, m, _mm512_castps_si512(_mm512_sub_ps(rest, _mm512_castsi512_ps(m)))};
 }
 
 // Pairs of bfloat16, `even` in the lower halves.
 AMX_TARGET inline __m512i paired(__m512i even, __m512i odd) {
   constexpr int kFirstAndSecondOrThird = 0xea;
-  const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xffff0000));
-  return _mm512_ternarylogic_epi32(odd, upper, _mm512_srli_epi32(even, 16), kFirstAndSecondOrThird);
+  return _mm512_ternarylogic_epi32(odd, upperHalves(), _mm512_srli_epi32(even, 16), kFirstAndSecondOrThird);
 }
 
 // A 16 x 16 matrix of 32-bit units, turned.
-AMX_TARGET inline void turn(__m512i r[16]) {
-  __m512i t[16];
+AMX_TARGET inline void turn(__m512 x[16]) {
+  __m512i r[16], t[16];
+  for (int i = 0; i < 16; i++) r[i] = _mm512_castps_si512(x[i]);
   for (int i = 0; i < 16; i += 2) {
     t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
     t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
@@ -74,54 +72,55 @@ AMX_TARGET inline void turn(__m512i r[16]) {
     t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
   }
   for (int i = 0; i < 8; i++) {
-    r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
-    r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
+    x[i] = _mm512_castsi512_ps(_mm512_shuffle_i32x4(t[i], t[i + 8], 0x88));
+    x[i + 8] = _mm512_castsi512_ps(_mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd));
   }
 }
 
+// The first `count` of 16.
+inline __mmask16 firstOf16(int64_t count) { return count >= 16 ? 0xffff : count <= 0 ? 0 : (1u << count) - 1; }
+
 // Packs one tile of each plane: 16 of the free index by 32 of the sum. `left`: rows are the free index and hold pairs along the sum,
 // as the unit wants of A; otherwise rows are pairs along the sum, as it wants of B. Numbers outside of the operand are 0.
+// `unusual` learns of numbers that cannot be taken apart.
 AMX_TARGET inline void packTile(const Operand& x, int64_t free, int64_t sum, bool left, char* to, __mmask16* unusual) {
-  const int64_t rows = std::min(kRows, x.free - free), depth = std::min(kDepth, x.sum - sum);
-  __m512i planes[kPlanes][16];
-  const float* from = x.data + free * x.free_stride + sum * x.sum_stride;
+  // As it lies in memory: 16 rows of 2 vectors along the sum, or 32 rows of a vector along the free index.
   const bool by_row = x.sum_stride == 1;
+  const float* from = x.data + free * x.free_stride + sum * x.sum_stride;
+  __m512 v[2][16];
   if (by_row) {
-    // Pairs lie side by side: even ones are moved apart from odd ones.
-    const __mmask16 low = depth >= 16 ? 0xffff : static_cast<__mmask16>((1u << depth) - 1);
-    const __mmask16 high = depth >= 32 ? 0xffff : depth > 16 ? static_cast<__mmask16>((1u << (depth - 16)) - 1) : 0;
-    const __m512i evens = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-    const __m512i odds = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+    const __mmask16 low = firstOf16(x.sum - sum), high = firstOf16(x.sum - sum - 16);
+    const int64_t rows = std::min(kRows, x.free - free);
     for (int64_t i = 0; i < kRows; i++) {
-      if (i >= rows) {
-        planes[0][i] = planes[1][i] = planes[2][i] = _mm512_setzero_si512();
-        continue;
-      }
-      const __m512 first = _mm512_maskz_loadu_ps(low, from + i * x.free_stride);
-      const __m512 second = _mm512_maskz_loadu_ps(high, from + i * x.free_stride + 16);
-      const Planes even = apart(_mm512_permutex2var_ps(first, evens, second), unusual);
-      const Planes odd = apart(_mm512_permutex2var_ps(first, odds, second), unusual);
-      planes[0][i] = paired(even.h, odd.h);
-      planes[1][i] = paired(even.m, odd.m);
-      planes[2][i] = paired(even.l, odd.l);
+      const float* row = from + i * x.free_stride;
+      v[0][i] = _mm512_maskz_loadu_ps(i < rows ? low : 0, row);
+      v[1][i] = _mm512_maskz_loadu_ps(i < rows ? high : 0, row + 16);
     }
   } else {
-    const __mmask16 mask = rows >= 16 ? 0xffff : static_cast<__mmask16>((1u << rows) - 1);
-    for (int64_t i = 0; i < 16; i++) {
-      const __m512 first = 2 * i < depth ? _mm512_maskz_loadu_ps(mask, from + 2 * i * x.sum_stride) : _mm512_setzero_ps();
-      const __m512 second =
-          2 * i + 1 < depth ? _mm512_maskz_loadu_ps(mask, from + (2 * i + 1) * x.sum_stride) : _mm512_setzero_ps();
-      const Planes even = apart(first, unusual);
-      const Planes odd = apart(second, unusual);
-      planes[0][i] = paired(even.h, odd.h);
-      planes[1][i] = paired(even.m, odd.m);
-      planes[2][i] = paired(even.l, odd.l);
+    const __mmask16 mask = firstOf16(x.free - free);
+    const int64_t rows = std::min(kDepth, x.sum - sum);
+    for (int64_t i = 0; i < kDepth; i++) {
+      const float* row = from + i * x.sum_stride;
+      v[i / 16][i % 16] = _mm512_maskz_loadu_ps(i < rows ? mask : 0, row);
     }
   }
-  for (int64_t p = 0; p < kPlanes; p++) {
-    if (by_row != left) turn(planes[p]);
-    for (int i = 0; i < 16; i++) _mm512_store_si512(to + p * kTileBytes + i * 64, planes[p][i]);
+  if (by_row != left) {
+    turn(v[0]);
+    turn(v[1]);
   }
+  // Vector i of the tile is made of 32 numbers: those of rows 2 i and 2 i + 1, or, along the sum, every second one of row i.
+  const __m512i evens = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  const __m512i odds = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+  __mmask16 bad = 0;
+  for (int i = 0; i < 16; i++) {
+    const Planes even = apart(left ? _mm512_permutex2var_ps(v[0][i], evens, v[1][i]) : v[i / 8][2 * i % 16]);
+    const Planes odd = apart(left ? _mm512_permutex2var_ps(v[0][i], odds, v[1][i]) : v[i / 8][2 * i % 16 + 1]);
+    _mm512_store_si512(to + i * 64, paired(even.h, odd.h));
+    _mm512_store_si512(to + kTileBytes + i * 64, paired(even.m, odd.m));
+    _mm512_store_si512(to + 2 * kTileBytes + i * 64, paired(even.l, odd.l));
+    bad |= _mm512_cmp_ps_mask(_mm512_castsi512_ps(even.l), _mm512_castsi512_ps(odd.l), _CMP_UNORD_Q);
+  }
+  *unusual |= bad;
 }
 
 // Tiles of a range of the free index and of the sum, as [free tile][sum tile][plane], with `stride` bytes from one free tile to the next.
