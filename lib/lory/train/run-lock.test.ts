@@ -63,6 +63,29 @@ it("is won by exactly one of many that find it stale at once", async () => {
   expect(await fs.readdir(folder)).toEqual(["run.lock"]);
 });
 
+/** A process that ends, as by `kill -9`, where it is about to remove its first file. */
+async function takerKilledAtRemoval(): Promise<void> {
+  const program = `
+    const fs = require("node:fs/promises");
+    fs.rm = () => process.kill(process.pid, "SIGKILL");
+    void require("./run-lock").acquireRunLock(${JSON.stringify(file)});`;
+  const args = ["--require", "ts-node/register/transpile-only", "--eval", program];
+  const child = spawn(process.execPath, args, { cwd: __dirname, stdio: ["ignore", "ignore", "inherit"] });
+  expect(await once(child, "close")).toEqual([null, "SIGKILL"]);
+}
+
+it("is taken over after processes were killed that had claimed to remove it, or the claim of another", async () => {
+  await holder({ started: "1", nonce: "stale" });
+  for (const killed of [1, 2, 3]) {
+    await takerKilledAtRemoval();
+    expect(await fs.readdir(folder)).toHaveLength(1 + 2 * killed); // each one's draft and claim
+  }
+  const lock = await acquireRunLock(file);
+  expect(JSON.parse(await fs.readFile(file, "utf8"))).toMatchObject({ pid: process.pid });
+  await lock.release();
+  expect(await fs.readdir(folder)).toEqual([]);
+});
+
 it("that cannot be read is an error that says what to do", async () => {
   await fs.writeFile(file, "{");
   await expect(acquireRunLock(file)).rejects.toThrow(/cannot be read; if no process trains this run, delete it/);

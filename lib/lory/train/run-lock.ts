@@ -14,7 +14,7 @@ interface Holder {
   readonly nonce: string;
 }
 
-/** More processes than ever compete for one run: beyond, one of them died while it removed a stale lock. */
+/** More processes than ever compete for one run: beyond, one that is stopped, or on another machine, does not end removing a stale lock. */
 const MAX_ATTEMPTS = 100;
 
 export interface RunLock {
@@ -42,7 +42,7 @@ export async function acquireRunLock(file: string): Promise<RunLock> {
       const holder = await readHolder(file);
       if (holder && (await isAlive(holder))) throw new Error(heldMessage(file, holder));
       if (attempt === MAX_ATTEMPTS) throw new Error(`the lock ${file} cannot be taken: delete ${file}*`);
-      if (holder) await removeStale(file, holder);
+      if (holder) await removeStale(file, { file, holder }, draft);
     }
   } finally {
     await fs.rm(draft, { force: true });
@@ -57,15 +57,26 @@ export async function isRunLocked(file: string): Promise<boolean> {
   return holder !== undefined && (await isAlive(holder));
 }
 
+/** A lock, or a claim to remove one, of a process that is gone. */
+interface Stale {
+  readonly file: string;
+  readonly holder: Holder;
+}
+
 /**
- * Removes the lock of a process that is gone. Of several processes that find it, only the one that links it to the name
- * made of its nonce may remove it; and since the link is looked at again, never a lock that another has just taken.
+ * Removes the lock of a process that is gone, or leaves that to another one that is about it. Of several processes that find it, only the one
+ * that links its draft to the name made of its nonce may remove it; and since the lock is looked at again, never one that another has just
+ * taken. That link is a lock itself: where its process is gone, too, it is removed in the same way.
  */
-async function removeStale(file: string, stale: Holder): Promise<void> {
-  const claim = `${file}.stale-${stale.nonce}`;
-  if (!(await linked(file, claim))) return;
+async function removeStale(lock: string, { file, holder }: Stale, draft: string): Promise<void> {
+  const claim = `${lock}.claim-${holder.nonce}`;
+  if (!(await linked(draft, claim))) {
+    const claimant = await readHolder(claim);
+    if (claimant && !(await isAlive(claimant))) await removeStale(lock, { file: claim, holder: claimant }, draft);
+    return;
+  }
   try {
-    if ((await readHolder(claim))?.nonce === stale.nonce) await fs.rm(file);
+    if ((await readHolder(file))?.nonce === holder.nonce) await fs.rm(file, { force: true });
   } finally {
     await fs.rm(claim, { force: true });
   }
