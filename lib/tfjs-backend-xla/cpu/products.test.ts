@@ -148,6 +148,21 @@ describe.skipIf(!isHere)(`native products (${isHere ? "here" : products.missing}
     expectClose(await fused.data(), await expected.data(), { rtol: 1e-5, atol: 1e-4 });
   });
 
+  it.each<[number, string, ...number[][]]>([
+    [1, "bij,bjk->bik", [2, 130, 65], [2, 65, 129]],
+    [1, "bji,bkj->kib", [2, 65, 130], [2, 129, 65]],
+    [1, "ji,kj->ik", [257, 130], [129, 257]],
+    [0, "bij,jbk->bik", [2, 130, 65], [65, 2, 129]],
+    [0, "ij,jkl->ikl", [130, 257], [257, 3, 43]],
+    [0, "ijk,jkl->il", [130, 3, 86], [3, 86, 129]],
+  ])("compute, in %d calls, what of a contraction is a product of matrices: %s", async (count, equation, ...shapes) => {
+    const inputs = shapes.map(drawn);
+    let result = tf.scalar(0) as tf.Tensor;
+    expect(await calls(() => (result = tf.einsum(equation, ...inputs)).data())).toBe(count);
+    const expected = precision("highest", () => tf.einsum(equation, ...inputs));
+    expectClose(await result.data(), await expected.data(), { rtol: 1e-5, atol: 1e-3 });
+  });
+
   it("are registered again without harm, as worker threads and reloaded modules do", async () => {
     vi.resetModules();
     delete (globalThis as Record<symbol, unknown>)[Symbol.for("tfjs-backend-xla.cpu.library")];

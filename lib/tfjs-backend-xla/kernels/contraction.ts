@@ -29,7 +29,7 @@ const product = (...[{ a, b }, { transposeA, transposeB }, device]: Parameters<K
   matMul(a, b, Boolean(transposeA), Boolean(transposeB), device);
 
 /** Sums of products over the labels that the result lacks; operands are contracted from left to right. */
-const einsum: Kernel = (inputs, { equation }) => {
+const einsum: Kernel = (inputs, { equation }, device) => {
   const operands = Object.values(inputs);
   const { allDims, summedDims, idDims } = tf.backend_util.decodeEinsumEquation(equation as string, operands.length);
   const shapes = operands.map(asTensor);
@@ -38,7 +38,7 @@ const einsum: Kernel = (inputs, { equation }) => {
   let [value, labels] = [operands[0], idDims[0]];
   for (let i = 1; i < operands.length; i++) {
     const later = new Set([...output, ...idDims.slice(i + 1).flat()]);
-    [value, labels] = contract(value, labels, operands[i], idDims[i], later);
+    [value, labels] = contract(value, labels, operands[i], idDims[i], later, device);
   }
   const gone = labels.flatMap((label, axis) => (output.includes(label) ? [] : [axis]));
   const left = labels.filter((label) => output.includes(label));
@@ -54,17 +54,26 @@ function contract(
   b: Value,
   bLabels: readonly number[],
   needed: ReadonlySet<number>,
+  device: KernelDevice,
 ): [Value, number[]] {
   const shared = aLabels.filter((label) => bLabels.includes(label));
   const batch = shared.filter((label) => needed.has(label));
   const summed = shared.filter((label) => !needed.has(label));
+  const free = (labels: readonly number[]) => labels.filter((label) => !shared.includes(label));
+  const result = [...batch, ...free(aLabels), ...free(bLabels)];
+  const inner = batch.length;
+  const isMatrix = (labels: readonly number[]) =>
+    labels.length === inner + 2 && batch.every((label, axis) => labels[axis] === label);
+  if (device.hasProducts && summed.length === 1 && isMatrix(aLabels) && isMatrix(bLabels)) {
+    const native = nativeProduct(a, b, aLabels[inner] === summed[0], bLabels[inner] !== summed[0]);
+    if (native) return [native, result];
+  }
   const at = (labels: readonly number[], wanted: readonly number[]) => wanted.map((label) => labels.indexOf(label));
   const value = dot(a, b, {
     batch: [at(aLabels, batch), at(bLabels, batch)],
     contract: [at(aLabels, summed), at(bLabels, summed)],
   });
-  const free = (labels: readonly number[]) => labels.filter((label) => !shared.includes(label));
-  return [value, [...batch, ...free(aLabels), ...free(bLabels)]];
+  return [value, result];
 }
 
 /** Kernels that sum products. */
