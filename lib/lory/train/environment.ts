@@ -5,6 +5,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import * as tf from "@tensorflow/tfjs-core";
 import { XlaBackend } from "tfjs-backend-xla";
+import type { Products } from "tfjs-backend-xla/cpu";
 import { tensorflowVersion } from "../tensorflow";
 
 /** Where and with what a part of a training ran. */
@@ -17,6 +18,8 @@ export interface Environment {
   readonly device: string;
   /** Whether the steps' program was to give the same bits each time it runs on this device. CPUs' programs do so anyway. */
   readonly deterministic: boolean;
+  /** Which native code computed large products of matrices, or why XLA did: their sums are rounded otherwise. Null for other backends. */
+  readonly products: Products | null;
   readonly platform: string;
   readonly cpu: string;
   readonly cpuCores: number;
@@ -35,13 +38,14 @@ export interface Environment {
  * @param deterministic whether the run asks for programs that give the same bits each time
  */
 export async function describeEnvironment(startStep: number, deterministic: boolean): Promise<Environment> {
-  const { plugin } = pjrtDevice();
+  const { plugin, products = null } = pjrtDevice();
   return {
     startedAt: new Date().toISOString(),
     startStep,
     backend: tf.getBackend(),
     device: deviceName(),
     deterministic: deterministic || isDeterministicByDefault(),
+    products,
     platform: `${os.platform()} ${os.release()} ${os.arch()}`,
     cpu: cpuName(),
     cpuCores: os.cpus().length,
@@ -68,14 +72,15 @@ function shortened(argument: string): string {
   return fromHere.startsWith("..") ? path.basename(argument) : fromHere;
 }
 
-/** The device that programs run on, if it is not the CPU, and the plugin that runs them. */
-function pjrtDevice(): { device?: string; plugin?: Record<string, string> } {
+/** The device that programs run on, if it is not the CPU, the plugin that runs them, and what computes their products. */
+function pjrtDevice(): { device?: string; plugin?: Record<string, string>; products?: Products } {
   const backend = tf.backend();
   if (!(backend instanceof XlaBackend)) return {};
   const { devices, platformName, platformVersion } = backend.device.client;
   return {
     device: backend.device.kind === "cpu" ? undefined : devices[0].kind,
     plugin: { [`pjrt ${platformName}`]: platformVersion },
+    products: backend.device.products,
   };
 }
 

@@ -76,6 +76,7 @@ function load(): LoadedLibrary | { missing: string } {
       isSupported: isSupported() !== 0,
     };
   } catch (error) {
-    return { missing: (error as Error).message };
+    // Records of runs hold this: where this machine keeps its files is of no use to others.
+    return { missing: (error as Error).message.replaceAll(file, FILE) };
   }
 }
