@@ -89,8 +89,28 @@ describe("a malformed custom call", () => {
     expect(() => checkCustomCalls(text, "cuda")).toThrow(message);
   });
 
+  const product = (config: string, version = 4, operands = "%a, %a") => {
+    const attributes = `, api_version = ${version} : i32, backend_config = ${config}`;
+    return main(call("tfjs_xla$product", attributes, operands), "", `(${T}, ${T}) -> ${T}`);
+  };
+
+  it.each([
+    [product("{a_turned = false}"), 'has no "b_turned" in its backend_config: expected a boolean'],
+    [
+      product("{a_turned = 1 : i64, b_turned = false}"),
+      'has 1 as "a_turned" in its backend_config: expected a boolean',
+    ],
+    [product('{a_turned = false, b_turned = "true"}'), 'has "true" as "b_turned" in its backend_config'],
+    [product("{a_turned = false, b_turned = truely}"), 'has truely as "b_turned" in its backend_config'],
+    [product("{a_turned = false, b_turned = true}", 2), "has api_version 2: expected 4"],
+    [product("{a_turned = false, b_turned = true}", 4, "%a"), "has 1 operand: it takes 2"],
+  ])("of a product is one without its booleans and operands: %#", (text, message) => {
+    expect(() => checkCustomCalls(text, "cpu")).toThrow(message);
+  });
+
   it("is none where all is there", () => {
     expect(() => checkCustomCalls(triton(`{${CONFIG}, debug = false}`), "cuda")).not.toThrow();
+    expect(() => checkCustomCalls(product("{a_turned = false, b_turned = true}"), "cpu")).not.toThrow();
   });
 });
 
