@@ -68,46 +68,83 @@ const errorOf = (actual: ArrayLike<number>, exact: Float64Array): number =>
 let seed = Math.floor(Math.random() * 2 ** 30);
 const drawn = (shape: number[]) => random.normal(shape, { seed: seed++ });
 
+const type = (shape: readonly number[], of = "f32") => `tensor<${[...shape, of].join("x")}>`;
+const call = (a: string, b: string, c: string, config = "{a_turned = false, b_turned = false}") =>
+  `func.func @main(%a: ${a}, %b: ${b}) -> ${c} { %c = "stablehlo.custom_call"(%a, %b) {api_version = 4 : i32, ` +
+  `call_target_name = "${PRODUCT_TARGET}", backend_config = ${config}} : (${a}, ${b}) -> ${c} return %c : ${c} }`;
+/** What a program computes of two inputs, zeros where they are shapes. */
+async function run(text: string, inputs: readonly (tf.Tensor | number[])[]): Promise<Float32Array> {
+  const client = openClient("cpu");
+  const buffers = inputs.map((input) => {
+    const dims = Array.isArray(input) ? input : input.shape;
+    const values = Array.isArray(input) ? new Float32Array(tf.util.sizeFromShape(dims)) : input.dataSync<"float32">();
+    return client.bufferFromHost(values, "f32", dims);
+  });
+  return (await client.compileSync(text).execute(buffers)[0].toHost()) as Float32Array;
+}
+
+/** A call as it is, whether or not `matMul` would make it: of [G, M, K] and [G, K, N], or with their last axes turned. */
+async function native(
+  a: tf.Tensor,
+  b: tf.Tensor,
+  [aTurned, bTurned]: readonly [boolean, boolean] = [false, false],
+): Promise<Float32Array> {
+  const shape = [a.shape[0], a.shape.at(aTurned ? 2 : 1)!, b.shape.at(bTurned ? 1 : 2)!];
+  const config = `{a_turned = ${String(aTurned)}, b_turned = ${String(bTurned)}}`;
+  return run(call(type(a.shape), type(b.shape), type(shape), config), [a, b]);
+}
+
 describe.skipIf(!isHere)(`native products (${isHere ? "here" : products.missing})`, () => {
   it.each<Shapes>([
-    { a: [513, 129], b: [129, 257] },
-    { a: [513, 129], b: [257, 129], turned: [false, true] },
-    { a: [129, 513], b: [129, 257], turned: [true, false] },
-    { a: [129, 513], b: [257, 129], turned: [true, true] },
-    { a: [17, 2049], b: [2049, 33] },
-    { a: [4097, 17], b: [17, 33], turned: [false, false] },
-    { a: [17, 33], b: [17, 4097], turned: [true, false] },
-    { a: [3, 5, 65, 130], b: [3, 5, 130, 33] },
+    { a: [1, 513, 129], b: [1, 129, 257] },
+    { a: [1, 513, 129], b: [1, 257, 129], turned: [false, true] },
+    { a: [1, 129, 513], b: [1, 129, 257], turned: [true, false] },
+    { a: [1, 129, 513], b: [1, 257, 129], turned: [true, true] },
+    { a: [1, 17, 2049], b: [1, 2049, 33] },
+    { a: [1, 4097, 17], b: [1, 17, 33] },
+    { a: [1, 17, 33], b: [1, 17, 4097], turned: [true, false] },
     { a: [7, 129, 65], b: [7, 33, 129], turned: [true, true] },
-    { a: [4, 130, 65], b: [65, 129] },
-    { a: [4, 130, 65], b: [1, 1, 129, 65], turned: [false, true] },
-    { a: [4, 65, 130], b: [65, 129], turned: [true, false] },
-    { a: [65, 130], b: [3, 2, 130, 129] },
-    { a: [2, 1, 65, 130], b: [3, 130, 129] },
+    { a: [3, 1, 5], b: [3, 5, 2] },
+    { a: [1, 1, 1], b: [1, 1, 1] },
   ])("are those of a plain loop, and round no more than XLA's, %j", async ({ a, b, turned = [false, false] }) => {
+    const [x, y] = [drawn(a), drawn(b)];
+    const exact = loop(x, y, turned);
+    const actual = await native(x, y, turned);
+    expectClose(actual, Float32Array.from(exact), { rtol: 1e-5, atol: 1e-4 });
+    const highest = await precision("highest", () => tf.matMul(x, y, ...turned)).data();
+    if (a[2] > 5 && a[1] > 5) expect(errorOf(actual, exact)).toBeLessThanOrEqual(errorOf(highest, exact));
+  });
+
+  it.each<Shapes>([
+    { a: [513, 192], b: [192, 257] },
+    { a: [2, 2, 301, 193], b: [2, 2, 193, 230] },
+    { a: [2, 193, 301], b: [2, 230, 193], turned: [true, true] },
+    { a: [4, 130, 193], b: [193, 229] },
+    { a: [4, 130, 193], b: [1, 1, 229, 193], turned: [false, true] },
+    { a: [2, 193, 301], b: [193, 229], turned: [true, false] },
+    { a: [301, 193], b: [3, 2, 193, 229] },
+    { a: [2, 1, 301, 193], b: [3, 193, 229] },
+  ])("are what matMul takes where matrices are large: %j", async ({ a, b, turned = [false, false] }) => {
     const [x, y] = [drawn(a), drawn(b)];
     let product = tf.scalar(0) as tf.Tensor;
     expect(await calls(() => (product = tf.matMul(x, y, ...turned)).data())).toBe(1);
-    const exact = loop(x, y, turned);
     const highest = precision("highest", () => tf.matMul(x, y, ...turned));
     expect(product.shape).toEqual(highest.shape);
-    const actual = await product.data();
-    expectClose(actual, Float32Array.from(exact), { rtol: 1e-5, atol: 1e-4 });
-    expect(errorOf(actual, exact)).toBeLessThanOrEqual(errorOf(await highest.data(), exact));
+    expectClose(await product.data(), await highest.data(), { rtol: 1e-5, atol: 1e-4 });
   });
 
   it.each([1e-30, 1e-15, 1e15, 1e30])("keep their digits with numbers near %d", async (size) => {
-    const [x, y] = [tf.mul(drawn([129, 300]), size), tf.div(drawn([300, 65]), size)];
+    const [x, y] = [tf.mul(drawn([1, 129, 300]), size), tf.div(drawn([1, 300, 65]), size)];
     const exact = loop(x, y, [false, false]);
-    expect(errorOf(await tf.matMul(x, y).data(), exact)).toBeLessThan(3e-7);
+    expect(errorOf(await native(x, y), exact)).toBeLessThan(3e-7);
   });
 
   it.each([Infinity, -Infinity, NaN, 3.4e38])("are those of f32 with a %d among the numbers", async (odd) => {
-    const values = drawn([65, 300]).dataSync();
+    const values = drawn([1, 65, 300]).dataSync();
     values[1234] = odd;
     values[7 * 300] = -odd;
-    const [x, y] = [tf.tensor(values, [65, 300]), drawn([300, 129])];
-    const actual = await tf.matMul(x, y).data();
+    const [x, y] = [tf.tensor(values, [1, 65, 300]), drawn([1, 300, 129])];
+    const actual = await native(x, y);
     const expected = await precision("highest", () => tf.matMul(x, y)).data();
     for (const [i, value] of expected.entries()) {
       if (Number.isFinite(value))
@@ -118,17 +155,17 @@ describe.skipIf(!isHere)(`native products (${isHere ? "here" : products.missing}
 
   it("are left to XLA where they are small or narrow, of other types, or of another precision", async () => {
     const matrix = (rows: number, columns: number) => drawn([rows, columns]);
-    expect(await calls(() => tf.matMul(matrix(64, 64), matrix(64, 64)).data())).toBe(0);
-    expect(await calls(() => tf.matMul(matrix(15, 1024), matrix(1024, 1024)).data())).toBe(0);
-    const integers = tf.ones([128, 128], "int32");
+    expect(await calls(() => tf.matMul(matrix(128, 128), matrix(128, 128)).data())).toBe(0);
+    expect(await calls(() => tf.matMul(matrix(48, 1024), matrix(1024, 1024)).data())).toBe(0);
+    const integers = tf.ones([256, 256], "int32");
     expect(await calls(() => tf.matMul(integers, integers).data())).toBe(0);
     for (const policy of ["highest", "bf16"] as const)
       expect(await calls(() => precision(policy, () => tf.matMul(matrix(256, 256), matrix(256, 256))).data())).toBe(0);
   });
 
   it("have the gradients of matrix products", async () => {
-    const inputs = [drawn([2, 130, 65]), drawn([2, 65, 129])];
-    const dy = drawn([2, 130, 129]);
+    const inputs = [drawn([2, 301, 193]), drawn([2, 193, 229])];
+    const dy = drawn([2, 301, 229]);
     const gradients = tf.grads((a: tf.Tensor, b: tf.Tensor) => tf.matMul(a, b));
     let actual: tf.Tensor[] = [];
     const computed = async () => {
@@ -142,19 +179,19 @@ describe.skipIf(!isHere)(`native products (${isHere ? "here" : products.missing}
   });
 
   it("take part in fused kernels", async () => {
-    const [a, b, bias] = [drawn([130, 257]), drawn([257, 129]), drawn([129])];
+    const [a, b, bias] = [drawn([301, 193]), drawn([193, 229]), drawn([229])];
     const fused = tf.fused.matMul({ a, b, bias, activation: "relu" });
     const expected = precision("highest", () => tf.relu(tf.add(tf.matMul(a, b), bias)));
     expectClose(await fused.data(), await expected.data(), { rtol: 1e-5, atol: 1e-4 });
   });
 
   it.each<[number, string, ...number[][]]>([
-    [1, "bij,bjk->bik", [2, 130, 65], [2, 65, 129]],
-    [1, "bji,bkj->kib", [2, 65, 130], [2, 129, 65]],
-    [1, "ji,kj->ik", [257, 130], [129, 257]],
-    [0, "bij,jbk->bik", [2, 130, 65], [65, 2, 129]],
-    [0, "ij,jkl->ikl", [130, 257], [257, 3, 43]],
-    [0, "ijk,jkl->il", [130, 3, 86], [3, 86, 129]],
+    [1, "bij,bjk->bik", [2, 301, 193], [2, 193, 229]],
+    [1, "bji,bkj->kib", [2, 193, 301], [2, 229, 193]],
+    [1, "ji,kj->ik", [193, 301], [229, 193]],
+    [0, "bij,jbk->bik", [2, 301, 193], [193, 2, 229]],
+    [0, "ij,jkl->ikl", [301, 193], [193, 3, 229]],
+    [0, "ijk,jkl->il", [301, 3, 193], [3, 193, 229]],
   ])("compute, in %d calls, what of a contraction is a product of matrices: %s", async (count, equation, ...shapes) => {
     const inputs = shapes.map(drawn);
     let result = tf.scalar(0) as tf.Tensor;
@@ -171,19 +208,6 @@ describe.skipIf(!isHere)(`native products (${isHere ? "here" : products.missing}
   });
 
   describe("a call that does not fit", () => {
-    const type = (shape: readonly number[], of = "f32") => `tensor<${[...shape, of].join("x")}>`;
-    const call = (a: string, b: string, c: string, config = "{a_turned = false, b_turned = false}") =>
-      `func.func @main(%a: ${a}, %b: ${b}) -> ${c} { %c = "stablehlo.custom_call"(%a, %b) {api_version = 4 : i32, ` +
-      `call_target_name = "${PRODUCT_TARGET}", backend_config = ${config}} : (${a}, ${b}) -> ${c} return %c : ${c} }`;
-    const client = openClient("cpu");
-    const run = async (text: string, shapes: readonly number[][]) => {
-      const program = client.compileSync(text);
-      const inputs = shapes.map((dims) =>
-        client.bufferFromHost(new Float32Array(tf.util.sizeFromShape(dims)), "f32", dims),
-      );
-      return await program.execute(inputs)[0].toHost();
-    };
-
     it.each([
       {
         a: [1, 32, 16],
@@ -201,6 +225,7 @@ describe.skipIf(!isHere)(`native products (${isHere ? "here" : products.missing}
 
     it("is an error with attributes of another type, and with operands of one", async () => {
       const [a, b, c] = [type([1, 32, 16]), type([1, 16, 32]), type([1, 32, 32])];
+      const client = openClient("cpu");
       expect(() => client.compileSync(call(a, b, c, "{a_turned = false}"))).toThrow('no "b_turned"');
       expect(() => client.compileSync(call(a, b, c, "{a_turned = 1 : i64, b_turned = false}"))).toThrow(
         "expected a boolean",
@@ -224,7 +249,7 @@ describe.skipIf(!isHere)(`native products (${isHere ? "here" : products.missing}
       tf.setBackend("xla").then(async () => {
         const draw = (shape, seed) => random.normal(shape, { seed });
         const hashes = [];
-        for (const [a, b, turned] of [[[513, 257], [257, 1030], false], [[2, 300, 33], [2, 300, 1200], true]]) {
+        for (const [a, b, turned] of [[[513, 257], [257, 1030], false], [[2, 300, 230], [2, 300, 1200], true]]) {
           const [x, y] = [draw(a, 1), draw(b, 2)];
           for (let i = 0; i < 2; i++)
             hashes.push(createHash("sha256").update(await tf.matMul(x, y, turned).data()).digest("hex"));

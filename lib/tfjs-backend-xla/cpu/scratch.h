@@ -1,13 +1,15 @@
-// Memory that calls use again: the system would clear fresh pages each time, which takes as long as a small product.
+// Memory that calls use again: the system would clear fresh pages each time, which takes as long as a small product. It is none of malloc's,
+// whose heap it would cut into parts that are too small for XLA's buffers.
 #pragma once
+#include <sys/mman.h>
+
 #include <cstddef>
-#include <cstdlib>
 #include <mutex>
 #include <vector>
 
 namespace products {
 
-// A piece of memory aligned to 64 bytes, handed back when this is gone. `data` is null if there was none.
+// A piece of memory aligned to a page, handed back when this is gone. `data` is null if there was none.
 class Scratch {
  public:
   explicit Scratch(size_t bytes) : piece_(take(bytes)) {}
@@ -22,6 +24,9 @@ class Scratch {
   char* data() const { return piece_.data; }
 
  private:
+  // A huge page.
+  static constexpr size_t kSmallest = size_t{1} << 21;
+
   struct Piece {
     char* data;
     size_t bytes;
@@ -52,9 +57,12 @@ class Scratch {
         return piece;
       }
     }
-    size_t size = 4096;
+    size_t size = kSmallest;
     while (size < bytes) size *= 2;
-    return {static_cast<char*>(std::aligned_alloc(64, size)), size};
+    void* pages = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED) return {nullptr, 0};
+    madvise(pages, size, MADV_HUGEPAGE);
+    return {static_cast<char*>(pages), size};
   }
 
   Piece piece_;
