@@ -150,7 +150,9 @@ ffi::Error* execute(const ffi::CallFrame& frame) {
   if (a == nullptr || b == nullptr || c == nullptr) return refused("product: expected f32 of three axes, none of them empty");
   const bool* a_turned = flag(frame.attributes, "a_turned");
   const bool* b_turned = flag(frame.attributes, "b_turned");
-  if (a_turned == nullptr || b_turned == nullptr) return refused("product: expected the booleans a_turned and b_turned");
+  const bool* bf16 = flag(frame.attributes, "bf16");
+  if (a_turned == nullptr || b_turned == nullptr || bf16 == nullptr)
+    return refused("product: expected the booleans a_turned, b_turned and bf16");
 
   products::Product product;
   product.batch = a->dims[0];
@@ -162,6 +164,7 @@ ffi::Error* execute(const ffi::CallFrame& frame) {
   product.c = static_cast<float*>(c->data);
   product.a_turned = *a_turned;
   product.b_turned = *b_turned;
+  product.bf16 = *bf16;
   const bool fits = b->dims[0] == product.batch && b->dims[*b_turned ? 2 : 1] == product.k && c->dims[0] == product.batch &&
                     c->dims[1] == product.m && c->dims[2] == product.n;
   if (!fits) return misfit(api, a, b, c, product);

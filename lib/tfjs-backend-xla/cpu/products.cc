@@ -4,6 +4,7 @@
 // six: hh + hm + mh + hl + mm + lh. The three that are left out are below 2^-25 of the product, less than the rounding of f32. The unit
 // adds 32 products to a sum at a time, so that sums are rounded less often than by plain f32. (Henry, Tang and Heinecke 2019,
 // arXiv 1904.06376; XLA calls it BF16_BF16_F32_X6.) Numbers below 2^-110 lose bits, since the unit takes subnormal numbers for 0.
+// Where bfloat16 is asked for, numbers are rounded instead, and one product is enough.
 //
 // The smaller operand is packed first, as a whole; the larger one a panel at a time by the task that multiplies it, so that each number is
 // taken apart once.
@@ -47,10 +48,12 @@ struct Work {
   }
   Operand small(int64_t g) const { return rows_are_tasks ? b(g) : a(g); }
   Operand large(int64_t g) const { return rows_are_tasks ? a(g) : b(g); }
-  char* packedOf(int64_t g) const { return packed + g * small_tiles * depth * kPlanes * kTileBytes; }
+  int64_t planes() const { return product.bf16 ? 1 : 3; }
+  char* packedOf(int64_t g) const { return packed + g * small_tiles * depth * planes() * kTileBytes; }
 };
 
 // Packs a part of a smaller operand.
+template <int kPlanes>
 AMX_TARGET void packSmall(void* data, int64_t i) {
   Work& work = *static_cast<Work*>(data);
   const int64_t blocks = up(work.product.k, kBlock), parts = up(work.small_tiles * kRows, kPanel);
@@ -59,9 +62,10 @@ AMX_TARGET void packSmall(void* data, int64_t i) {
   const int64_t stride = work.depth * kPlanes * kTileBytes;
   char* to = work.packedOf(g) + free / kRows * stride + sum / kDepth * kPlanes * kTileBytes;
   const int64_t free_end = std::min(free + kPanel, x.free), sum_end = std::min(sum + kBlock, x.sum);
-  if (pack(x, free, free_end, sum, sum_end, !work.rows_are_tasks, to, stride)) work.unusual = true;
+  if (pack<kPlanes>(x, free, free_end, sum, sum_end, !work.rows_are_tasks, to, stride)) work.unusual = true;
 }
 
+template <int kPlanes>
 AMX_TARGET void multiplyPanel(void* data, int64_t i) {
   Work& work = *static_cast<Work*>(data);
   const Product& p = work.product;
@@ -81,7 +85,7 @@ AMX_TARGET void multiplyPanel(void* data, int64_t i) {
   for (int64_t sum = 0; sum < p.k; sum += kBlock) {
     const int64_t sum_end = std::min(sum + kBlock, p.k), depth = up(sum_end - sum, kDepth);
     const int64_t small_stride = work.depth * kPlanes * kTileBytes, panel_stride = depth * kPlanes * kTileBytes;
-    if (pack(x, first, last, sum, sum_end, work.rows_are_tasks, panel, panel_stride)) work.unusual = true;
+    if (pack<kPlanes>(x, first, last, sum, sum_end, work.rows_are_tasks, panel, panel_stride)) work.unusual = true;
     const int64_t tiles = up(last - first, kRows);
     // The smaller operand's next pair of rows of tiles is fetched while this one is used, a part by each micro kernel.
     const int64_t pairs = up(tiles, 2), row_bytes = depth * kPlanes * kTileBytes;
@@ -101,11 +105,11 @@ AMX_TARGET void multiplyPanel(void* data, int64_t i) {
         const char* next = s0 + (offset < row_bytes ? 2 * small_stride + offset : 3 * small_stride + offset - row_bytes);
         const Ahead ahead{next, s + 2 < work.small_tiles ? ahead_bytes : 0};
         if (rows == kPair && columns == kPair) {
-          micro(a0, a0 + a_stride, b0, b0 + b_stride, depth, to, p.n, sum > 0, ahead);
+          micro<kPlanes>(a0, a0 + a_stride, b0, b0 + b_stride, depth, to, p.n, sum > 0, ahead);
           continue;
         }
         alignas(64) float edge[kPair * kPair];
-        micro(a0, a0 + a_stride, b0, b0 + b_stride, depth, edge, kPair, false, ahead);
+        micro<kPlanes>(a0, a0 + a_stride, b0, b0 + b_stride, depth, edge, kPair, false, ahead);
         for (int64_t r = 0; r < rows; r++)
           for (int64_t j = 0; j < columns; j++) to[r * p.n + j] = edge[r * kPair + j] + (sum > 0 ? to[r * p.n + j] : 0);
       }
@@ -163,11 +167,12 @@ bool multiply(const Product& p, Parallel& parallel) {
   const int64_t wanted = p.batch * fewest < 4 * threads ? up(p.batch * fewest, threads) * threads / p.batch : fewest;
   const int64_t panel = std::max(up(large, std::max(fewest, wanted) * kPair) * kPair, 2 * kPair);
   Work work{p, rows_are_tasks, up(p.k, kDepth), 2 * up(small, kPair), panel, up(large, panel), nullptr};
-  const Scratch memory(p.batch * work.small_tiles * work.depth * kPlanes * kTileBytes);
+  const Scratch memory(p.batch * work.small_tiles * work.depth * work.planes() * kTileBytes);
   work.packed = memory.data();
   if (work.packed == nullptr) return false;
-  parallel.run(p.batch * up(work.small_tiles * kRows, kPanel) * up(p.k, kBlock), packSmall, &work);
-  if (!work.unusual) parallel.run(p.batch * work.panels, multiplyPanel, &work);
+  const int64_t parts = p.batch * up(work.small_tiles * kRows, kPanel) * up(p.k, kBlock);
+  parallel.run(parts, p.bf16 ? packSmall<1> : packSmall<3>, &work);
+  if (!work.unusual) parallel.run(p.batch * work.panels, p.bf16 ? multiplyPanel<1> : multiplyPanel<3>, &work);
   if (work.failed) return false;
   if (work.unusual) parallel.run(p.batch * p.m, multiplyRow, const_cast<Product*>(&p));
   return true;

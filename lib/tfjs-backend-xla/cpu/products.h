@@ -12,6 +12,8 @@ struct Product {
   float* c;
   // Whether A is stored as [G, K, M], and B as [G, N, K].
   bool a_turned, b_turned;
+  // Whether the operands are rounded to bfloat16 first, instead of being taken apart.
+  bool bf16;
 };
 
 // Threads that tasks run on.

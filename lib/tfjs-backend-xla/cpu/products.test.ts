@@ -61,6 +61,13 @@ async function calls(compute: () => Promise<unknown>): Promise<number> {
   return modules.join("").split(`"${PRODUCT_TARGET}"`).length - 1;
 }
 
+/** Rounded, halves to even. */
+function toBfloat16(x: tf.Tensor): tf.Tensor {
+  const bits = new Uint32Array(Float32Array.from(x.dataSync()).buffer);
+  const rounded = bits.map((each) => ((each + 0x7fff + ((each >>> 16) & 1)) & 0xffff0000) >>> 0);
+  return tf.tensor(new Float32Array(rounded.buffer), x.shape);
+}
+
 /** The relative error in root mean square. */
 const errorOf = (actual: ArrayLike<number>, exact: Float64Array): number =>
   Math.sqrt(exact.reduce((sum, x, i) => sum + (actual[i] - x) ** 2, 0) / exact.reduce((sum, x) => sum + x ** 2, 0));
@@ -69,7 +76,7 @@ let seed = Math.floor(Math.random() * 2 ** 30);
 const drawn = (shape: number[]) => random.normal(shape, { seed: seed++ });
 
 const type = (shape: readonly number[], of = "f32") => `tensor<${[...shape, of].join("x")}>`;
-const call = (a: string, b: string, c: string, config = "{a_turned = false, b_turned = false}") =>
+const call = (a: string, b: string, c: string, config = "{a_turned = false, b_turned = false, bf16 = false}") =>
   `func.func @main(%a: ${a}, %b: ${b}) -> ${c} { %c = "stablehlo.custom_call"(%a, %b) {api_version = 4 : i32, ` +
   `call_target_name = "${PRODUCT_TARGET}", backend_config = ${config}} : (${a}, ${b}) -> ${c} return %c : ${c} }`;
 /** What a program computes of two inputs, zeros where they are shapes. */
@@ -88,9 +95,10 @@ async function native(
   a: tf.Tensor,
   b: tf.Tensor,
   [aTurned, bTurned]: readonly [boolean, boolean] = [false, false],
+  bf16 = false,
 ): Promise<Float32Array> {
   const shape = [a.shape[0], a.shape.at(aTurned ? 2 : 1)!, b.shape.at(bTurned ? 1 : 2)!];
-  const config = `{a_turned = ${String(aTurned)}, b_turned = ${String(bTurned)}}`;
+  const config = `{a_turned = ${String(aTurned)}, b_turned = ${String(bTurned)}, bf16 = ${String(bf16)}}`;
   return run(call(type(a.shape), type(b.shape), type(shape), config), [a, b]);
 }
 
@@ -153,14 +161,36 @@ describe.skipIf(!isHere)(`native products (${isHere ? "here" : products.missing}
     }
   });
 
+  it.each([false, true])("in bf16 are those of rounded numbers, turned: %s", async (isTurned) => {
+    const [x, y] = [drawn(isTurned ? [2, 300, 65] : [2, 65, 300]), drawn([2, 300, 129])];
+    const exact = loop(toBfloat16(x), toBfloat16(y), [isTurned, false]);
+    expect(errorOf(await native(x, y, [isTurned, false], true), exact)).toBeLessThan(3e-7);
+  });
+
+  it("in bf16 are infinite, and no numbers, where f32's would be", async () => {
+    const values = new Float32Array(64 * 64).fill(1);
+    [values[0], values[64], values[128]] = [Infinity, NaN, 3.4e38];
+    const product = await native(tf.tensor(values, [1, 64, 64]), tf.ones([1, 64, 64]), [false, false], true);
+    expect([0, 1, 2, 3].map((row) => product[row * 64 + 5])).toEqual([Infinity, NaN, Infinity, 64]);
+  });
+
+  it("are what matMul takes in the precision bf16, whose results are rounded, too", async () => {
+    const [x, y] = [drawn([301, 193]), drawn([193, 229])];
+    let product = tf.scalar(0) as tf.Tensor;
+    expect(await calls(() => (product = precision("bf16", () => tf.matMul(x, y))).data())).toBe(1);
+    const exact = Float32Array.from(loop(toBfloat16(x), toBfloat16(y), [false, false]));
+    const actual = await product.data<"float32">();
+    expectClose(actual, exact, { rtol: 2 ** -8, atol: 1e-4 });
+    expect(actual).toEqual(toBfloat16(product).dataSync());
+  });
+
   it("are left to XLA where they are small or narrow, of other types, or of another precision", async () => {
     const matrix = (rows: number, columns: number) => drawn([rows, columns]);
     expect(await calls(() => tf.matMul(matrix(128, 128), matrix(128, 128)).data())).toBe(0);
     expect(await calls(() => tf.matMul(matrix(48, 1024), matrix(1024, 1024)).data())).toBe(0);
     const integers = tf.ones([256, 256], "int32");
     expect(await calls(() => tf.matMul(integers, integers).data())).toBe(0);
-    for (const policy of ["highest", "bf16"] as const)
-      expect(await calls(() => precision(policy, () => tf.matMul(matrix(256, 256), matrix(256, 256))).data())).toBe(0);
+    expect(await calls(() => precision("highest", () => tf.matMul(matrix(256, 256), matrix(256, 256))).data())).toBe(0);
   });
 
   it("have the gradients of matrix products", async () => {
@@ -227,7 +257,7 @@ describe.skipIf(!isHere)(`native products (${isHere ? "here" : products.missing}
       const [a, b, c] = [type([1, 32, 16]), type([1, 16, 32]), type([1, 32, 32])];
       const client = openClient("cpu");
       expect(() => client.compileSync(call(a, b, c, "{a_turned = false}"))).toThrow('no "b_turned"');
-      expect(() => client.compileSync(call(a, b, c, "{a_turned = 1 : i64, b_turned = false}"))).toThrow(
+      expect(() => client.compileSync(call(a, b, c, "{a_turned = 1 : i64, b_turned = false, bf16 = false}"))).toThrow(
         "expected a boolean",
       );
       const result = run(call(a, b, type([1, 32, 32], "i32")), [

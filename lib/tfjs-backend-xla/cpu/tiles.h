@@ -12,8 +12,6 @@ namespace products {
 
 // A tile holds 16 rows of 32 bfloat16 numbers, or of 16 f32.
 constexpr int64_t kRows = 16, kDepth = 32, kTileBytes = 1024;
-// An f32 number is three of bfloat16.
-constexpr int64_t kPlanes = 3;
 // The kernel computes 2 x 2 tiles of C.
 constexpr int64_t kPair = 2 * kRows;
 
@@ -43,6 +41,14 @@ AMX_TARGET inline Planes apart(__m512 x) {
   const __m512 rest = _mm512_sub_ps(x, _mm512_castsi512_ps(h));
   const __m512i m = _mm512_and_si512(_mm512_castps_si512(rest), upperHalves());
   return {h, m, _mm512_castps_si512(_mm512_sub_ps(rest, _mm512_castsi512_ps(m)))};
+}
+
+// To bfloat16 as conversions have it: halves to even. No number stays none.
+AMX_TARGET inline __m512i roundedToEven(__m512 x) {
+  const __m512i bits = _mm512_castps_si512(x);
+  const __m512i last = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  const __m512i up = _mm512_add_epi32(bits, _mm512_add_epi32(last, _mm512_set1_epi32(0x7fff)));
+  return _mm512_mask_mov_epi32(up, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), _mm512_set1_epi32(0x7fc00000));
 }
 
 // Pairs of bfloat16, `even` in the lower halves.
@@ -80,9 +86,10 @@ AMX_TARGET inline void turn(__m512 x[16]) {
 // The first `count` of 16.
 inline __mmask16 firstOf16(int64_t count) { return count >= 16 ? 0xffff : count <= 0 ? 0 : (1u << count) - 1; }
 
-// Packs one tile of each plane: 16 of the free index by 32 of the sum. `left`: rows are the free index and hold pairs along the sum,
+// Packs one tile of each plane, of which there are 3 (x = h + m + l) or 1 (x rounded): 16 of the free index by 32 of the sum. `left`: rows are the free index and hold pairs along the sum,
 // as the unit wants of A; otherwise rows are pairs along the sum, as it wants of B. Numbers outside of the operand are 0.
 // `unusual` learns of numbers that cannot be taken apart.
+template <int kPlanes>
 AMX_TARGET inline void packTile(const Operand& x, int64_t free, int64_t sum, bool left, char* to, __mmask16* unusual) {
   // As it lies in memory: 16 rows of 2 vectors along the sum, or 32 rows of a vector along the free index.
   const bool by_row = x.sum_stride == 1;
@@ -113,8 +120,13 @@ AMX_TARGET inline void packTile(const Operand& x, int64_t free, int64_t sum, boo
   const __m512i odds = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
   __mmask16 bad = 0;
   for (int i = 0; i < 16; i++) {
-    const Planes even = apart(left ? _mm512_permutex2var_ps(v[0][i], evens, v[1][i]) : v[i / 8][2 * i % 16]);
-    const Planes odd = apart(left ? _mm512_permutex2var_ps(v[0][i], odds, v[1][i]) : v[i / 8][2 * i % 16 + 1]);
+    const __m512 first = left ? _mm512_permutex2var_ps(v[0][i], evens, v[1][i]) : v[i / 8][2 * i % 16];
+    const __m512 second = left ? _mm512_permutex2var_ps(v[0][i], odds, v[1][i]) : v[i / 8][2 * i % 16 + 1];
+    if (kPlanes == 1) {
+      _mm512_store_si512(to + i * 64, paired(roundedToEven(first), roundedToEven(second)));
+      continue;
+    }
+    const Planes even = apart(first), odd = apart(second);
     _mm512_store_si512(to + i * 64, paired(even.h, odd.h));
     _mm512_store_si512(to + kTileBytes + i * 64, paired(even.m, odd.m));
     _mm512_store_si512(to + 2 * kTileBytes + i * 64, paired(even.l, odd.l));
@@ -125,14 +137,15 @@ AMX_TARGET inline void packTile(const Operand& x, int64_t free, int64_t sum, boo
 
 // Tiles of a range of the free index and of the sum, as [free tile][sum tile][plane], with `stride` bytes from one free tile to the next.
 // The free tiles are a whole number of pairs. Returns whether a number cannot be taken apart.
+template <int kPlanes>
 AMX_TARGET inline bool pack(const Operand& x, int64_t free, int64_t free_end, int64_t sum, int64_t sum_end, bool left, char* to,
-                           int64_t stride) {
+                            int64_t stride) {
   __mmask16 unusual = 0;
   const int64_t tiles = 2 * up(free_end - free, kPair), depth = up(sum_end - sum, kDepth);
   const auto tile = [&](int64_t f, int64_t s) {
     char* at = to + f * stride + s * kPlanes * kTileBytes;
     if (free + f * kRows < x.free)
-      packTile(x, free + f * kRows, sum + s * kDepth, left, at, &unusual);
+      packTile<kPlanes>(x, free + f * kRows, sum + s * kDepth, left, at, &unusual);
     else
       std::memset(at, 0, kPlanes * kTileBytes);
   };
@@ -160,8 +173,9 @@ struct Ahead {
 };
 
 // 2 x 2 tiles of C from `depth` tiles of each of two rows of A and two columns of B; `add`: to what C holds.
+template <int kPlanes>
 AMX_TARGET inline void micro(const char* a0, const char* a1, const char* b0, const char* b1, int64_t depth, float* c, int64_t c_stride,
-                            bool add, Ahead ahead) {
+                             bool add, Ahead ahead) {
   const int64_t bytes = c_stride * 4;
   if (add) {
     _tile_loadd(0, c, bytes);
@@ -188,17 +202,21 @@ AMX_TARGET inline void micro(const char* a0, const char* a1, const char* b0, con
   for (int64_t i = 0; i < depth; i++) {
     for (int64_t line = 0; line < ahead.bytes; line += 64) _mm_prefetch(ahead.from + line, _MM_HINT_T1);
     ahead.from += ahead.bytes;
-    LOAD_A(2);
-    LOAD_B(0);
-    MULTIPLY;  // l h
-    LOAD_A(1);
-    MULTIPLY;  // m h
-    LOAD_B(1);
-    MULTIPLY;  // m m
-    LOAD_A(0);
-    MULTIPLY;  // h m
-    LOAD_B(2);
-    MULTIPLY;  // h l
+    if (kPlanes == 3) {
+      LOAD_A(2);
+      LOAD_B(0);
+      MULTIPLY;  // l h
+      LOAD_A(1);
+      MULTIPLY;  // m h
+      LOAD_B(1);
+      MULTIPLY;  // m m
+      LOAD_A(0);
+      MULTIPLY;  // h m
+      LOAD_B(2);
+      MULTIPLY;  // h l
+    } else {
+      LOAD_A(0);
+    }
     LOAD_B(0);
     MULTIPLY;  // h h
     a0 += kPlanes * kTileBytes;

@@ -1,7 +1,7 @@
 // Shapes: G products of a batch, M and N rows and columns of the result, K terms of each sum.
 import { PRODUCT_TARGET } from "../cpu";
 import { currentPrecision } from "../precision";
-import { broadcastTo, customCall, reshape, sizeOf, type Value } from "../stablehlo";
+import { broadcastTo, convert, customCall, reshape, sizeOf, type Value } from "../stablehlo";
 import { broadcastShape } from "./kernel";
 
 /**
@@ -12,13 +12,13 @@ const FEWEST_A_NUMBER = 64;
 
 /**
  * A product of matrices as a call of native code, or undefined where XLA's own is to compute it: for small or narrow ones, for other
- * types than f32, and where another precision is asked for. The native code rounds less often than XLA's dots in f32 do.
+ * types than f32, and for the precision `highest`. The native code rounds less often than XLA's dots in f32 do.
  *
  * @param a [..., M, K], or [..., K, M] with `transposeA`
  * @param b [..., K, N], or [..., N, K] with `transposeB`
  */
 export function nativeProduct(a: Value, b: Value, transposeA: boolean, transposeB: boolean): Value | undefined {
-  if (a.type.dtype !== "f32" || b.type.dtype !== "f32" || currentPrecision() !== "default") return undefined;
+  if (a.type.dtype !== "f32" || b.type.dtype !== "f32" || currentPrecision() === "highest") return undefined;
   const batch = broadcastShape(a.type.shape.slice(0, -2), b.type.shape.slice(0, -2));
   const [m, k] = sides(a, transposeA);
   const [kOfB, n] = sides(b, transposeB);
@@ -32,9 +32,10 @@ export function nativeProduct(a: Value, b: Value, transposeA: boolean, transpose
     ? [reshape(spread(a), [1, rows, k]), reshape(b, [1, ...b.type.shape.slice(-2)])]
     : [a, b].map((x) => reshape(spread(x), [count, ...x.type.shape.slice(-2)]));
   const shape = isShared ? [1, rows, n] : [count, m, n];
-  const config = { a_turned: transposeA, b_turned: transposeB };
+  const bf16 = currentPrecision() === "bf16";
+  const config = { a_turned: transposeA, b_turned: transposeB, bf16 };
   const [product] = customCall(PRODUCT_TARGET, [left, right], [{ dtype: "f32", shape }], config);
-  return reshape(product, [...batch, m, n]);
+  return reshape(bf16 ? convert(convert(product, "bf16"), "f32") : product, [...batch, m, n]);
 }
 
 /** The last two axes of a matrix as it is multiplied. */

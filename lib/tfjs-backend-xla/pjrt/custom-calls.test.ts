@@ -110,7 +110,7 @@ describe("a malformed custom call", () => {
 
   it("is none where all is there", () => {
     expect(() => checkCustomCalls(triton(`{${CONFIG}, debug = false}`), "cuda")).not.toThrow();
-    expect(() => checkCustomCalls(product("{a_turned = false, b_turned = true}"), "cpu")).not.toThrow();
+    expect(() => checkCustomCalls(product("{a_turned = false, b_turned = true, bf16 = false}"), "cpu")).not.toThrow();
   });
 });
 

@@ -26,7 +26,11 @@ const BLOCK = { block_x: "integer", block_y: "integer", block_z: "integer" } as 
 /** By platform, what a program may call by name beside that. */
 const CALLEES: Readonly<Record<string, Readonly<Record<string, Callee>>>> = {
   cpu: {
-    tfjs_xla$product: { operands: 2, versions: [4], config: { a_turned: "boolean", b_turned: "boolean" } },
+    tfjs_xla$product: {
+      operands: 2,
+      versions: [4],
+      config: { a_turned: "boolean", b_turned: "boolean", bf16: "boolean" },
+    },
   },
   cuda: {
     __cudnn$fmhaSoftmax: { operands: 3, versions: [2] },
