@@ -104,14 +104,16 @@ AMX_TARGET void multiplyPanel(void* data, int64_t i) {
         const int64_t offset = t * row_bytes / pairs;
         const char* next = s0 + (offset < row_bytes ? 2 * small_stride + offset : 3 * small_stride + offset - row_bytes);
         const Ahead ahead{next, s + 2 < work.small_tiles ? ahead_bytes : 0};
-        if (rows == kPair && columns == kPair) {
-          micro<kPlanes>(a0, a0 + a_stride, b0, b0 + b_stride, depth, to, p.n, sum > 0, ahead);
+        if (rows == kPair && columns == kPair && sum == 0) {
+          micro<kPlanes>(a0, a0 + a_stride, b0, b0 + b_stride, depth, to, p.n, ahead);
           continue;
         }
-        alignas(64) float edge[kPair * kPair];
-        micro<kPlanes>(a0, a0 + a_stride, b0, b0 + b_stride, depth, edge, kPair, false, ahead);
+        // Each block is summed by itself: a sum's terms are rounded to the size of what they are added to.
+        alignas(64) float part[kPair * kPair];
+        micro<kPlanes>(a0, a0 + a_stride, b0, b0 + b_stride, depth, part, kPair, ahead);
         for (int64_t r = 0; r < rows; r++)
-          for (int64_t j = 0; j < columns; j++) to[r * p.n + j] = edge[r * kPair + j] + (sum > 0 ? to[r * p.n + j] : 0);
+          for (int64_t j = 0; j < columns; j++)
+            to[r * p.n + j] = sum == 0 ? part[r * kPair + j] : to[r * p.n + j] + part[r * kPair + j];
       }
     }
   }

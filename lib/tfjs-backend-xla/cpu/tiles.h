@@ -172,22 +172,15 @@ struct Ahead {
   int64_t bytes;
 };
 
-// 2 x 2 tiles of C from `depth` tiles of each of two rows of A and two columns of B; `add`: to what C holds.
+// 2 x 2 tiles of C from `depth` tiles of each of two rows of A and two columns of B.
 template <int kPlanes>
 AMX_TARGET inline void micro(const char* a0, const char* a1, const char* b0, const char* b1, int64_t depth, float* c, int64_t c_stride,
-                             bool add, Ahead ahead) {
+                             Ahead ahead) {
   const int64_t bytes = c_stride * 4;
-  if (add) {
-    _tile_loadd(0, c, bytes);
-    _tile_loadd(1, c + 16, bytes);
-    _tile_loadd(2, c + 16 * c_stride, bytes);
-    _tile_loadd(3, c + 16 * c_stride + 16, bytes);
-  } else {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-  }
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
 #define LOAD_A(plane)                         \
   _tile_loadd(4, a0 + (plane)*kTileBytes, 64); \
   _tile_loadd(5, a1 + (plane)*kTileBytes, 64)
