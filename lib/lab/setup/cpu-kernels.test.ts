@@ -31,6 +31,8 @@ describe("native code for processors", () => {
     expect(fs.existsSync(made())).toBe(true);
     expect(step.isDone()).toBe(true);
     expect(lines).not.toHaveBeenCalled();
+    fs.rmSync(made());
+    expect(step.isDone()).toBe(false);
   });
 
   it("is not there without a compiler, which one line says", async () => {

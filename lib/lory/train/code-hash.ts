@@ -23,7 +23,8 @@ interface SourceMap {
 /**
  * SHA-256 of the code that determines a training: this library's layers, models, data loader and training, and the
  * engine. It is taken over the sources, those that what is compiled was compiled from, which its maps hold: the same code has the
- * same hash as sources, compiled, and packed for another machine, and code that was compiled before a source changed has its own.
+ * same hash as sources, compiled, and packed for another machine, and code that was compiled before a source changed has its own. What is
+ * compiled to native code has no part in it, since not every machine has it: a run's `env.json` says which computed its products.
  *
  * @throws Error if something was compiled without its source in its map
  */

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import fs from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { errorCode, isMissing } from "./durable-file";
 
 /** What the lock's file says about its holder. */
@@ -16,6 +17,7 @@ interface Holder {
 
 /** More processes than ever compete for one run: beyond, one that is stopped, or on another machine, does not end removing a stale lock. */
 const MAX_ATTEMPTS = 100;
+const PAUSE_MS = 10;
 
 export interface RunLock {
   release(): Promise<void>;
@@ -36,13 +38,15 @@ export async function acquireRunLock(file: string): Promise<RunLock> {
   };
   // A hard link makes the lock appear at once and whole, or fail because another one is there.
   const draft = `${file}.${own.nonce}`;
-  await fs.writeFile(draft, JSON.stringify(own));
+  await writeDraft(draft, own);
   try {
     for (let attempt = 0; !(await linked(draft, file)); attempt++) {
+      if (attempt > 0) await setTimeout(PAUSE_MS); // for another process that is about to remove a stale lock
       const holder = await readHolder(file);
       if (holder && (await isAlive(holder))) throw new Error(heldMessage(file, holder));
       if (attempt === MAX_ATTEMPTS) throw new Error(`the lock ${file} cannot be taken: delete ${file}*`);
       if (holder) await removeStale(file, { file, holder }, draft);
+      else await writeDraft(draft, own); // which one that took the lock, and has released it, may have removed
     }
   } finally {
     await fs.rm(draft, { force: true });
@@ -82,7 +86,16 @@ async function removeStale(lock: string, { file, holder }: Stale, draft: string)
   }
 }
 
-/** Removes what processes left that died while they took the lock. One that is alive finds that the lock is held, with its draft or without. */
+/** Writes a draft unless it is there. */
+async function writeDraft(draft: string, holder: Holder): Promise<void> {
+  try {
+    await fs.writeFile(draft, JSON.stringify(holder), { flag: "wx" });
+  } catch (error) {
+    if (errorCode(error) !== "EEXIST") throw error;
+  }
+}
+
+/** Removes what processes left that died while they took the lock. One that is alive finds that the lock is held, or writes its draft again. */
 async function removeDrafts(file: string): Promise<void> {
   const prefix = `${path.basename(file)}.`;
   for (const name of await fs.readdir(path.dirname(file))) {

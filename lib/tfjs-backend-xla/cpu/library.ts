@@ -52,7 +52,8 @@ export function openProducts(plugin: Plugin): Products {
 function register(plugin: Plugin): Products {
   const library = (state.library ??= load());
   if ("missing" in library) return library;
-  if (!library.isSupported) return { missing: "this processor has no Intel AMX" };
+  if (!library.isSupported)
+    return { missing: "there is no Intel AMX: the processor lacks it, or the system does not let the process use it" };
   try {
     const isTaken = plugin.registerHandler(PRODUCT_TARGET, library.handler, PLATFORM);
     return isTaken ? { hash: library.hash } : { missing: "the plugin takes no functions of others" };

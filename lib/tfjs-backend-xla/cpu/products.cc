@@ -1,9 +1,10 @@
 // Products of f32 matrices on Intel's tile unit (AMX), which multiplies bfloat16 only, sixteen times as many numbers a cycle as f32.
 //
 // Each f32 number x is taken apart without loss into three of bfloat16, x = h + m + l of 8 bits each, and a product of two numbers into
-// six: hh + hm + mh + hl + mm + lh. The three that are left out are below 2^-25 of the product, less than the rounding of f32. The unit
-// adds 32 products to a sum at a time, so that sums are rounded less often than by plain f32. (Henry, Tang and Heinecke 2019,
-// arXiv 1904.06376; XLA calls it BF16_BF16_F32_X6.) Numbers below 2^-110 lose bits, since the unit takes subnormal numbers for 0.
+// six: hh + hm + mh + hl + mm + lh. The three that are left out are 2^-26 of the product in root mean square, 2^-23 at most. The unit adds
+// 32 products to a sum at a time, so that sums are rounded less often than by plain f32. (Henry, Tang and Heinecke 2019,
+// arXiv 1904.06376; XLA calls it BF16_BF16_F32_X6.) Numbers and products below 2^-103 lose bits, since the unit takes subnormal numbers
+// for 0; products within 2^-8 of the largest number may be infinite.
 // Where bfloat16 is asked for, numbers are rounded instead, and one product is enough.
 //
 // The smaller operand is packed first, as a whole; the larger one a panel at a time by the task that multiplies it, so that each number is
@@ -69,6 +70,7 @@ template <int kPlanes>
 AMX_TARGET void multiplyPanel(void* data, int64_t i) {
   Work& work = *static_cast<Work*>(data);
   const Product& p = work.product;
+  if (work.unusual) return;  // all will be computed otherwise
   const int64_t g = i / work.panels, first = i % work.panels * work.panel;
   const Operand x = work.large(g);
   const int64_t last = std::min(first + work.panel, x.free);
@@ -78,7 +80,7 @@ AMX_TARGET void multiplyPanel(void* data, int64_t i) {
     work.failed = true;
     return;
   }
-  const TileConfig config;
+  static constexpr TileConfig config;
   _tile_loadconfig(&config);
   const char* small = work.packedOf(g);
   float* c = p.c + g * p.m * p.n;

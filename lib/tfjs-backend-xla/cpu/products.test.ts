@@ -188,6 +188,28 @@ describe.skipIf(!isHere)(`native products (${isHere ? "here" : products.missing}
     const matrix = (rows: number, columns: number) => drawn([rows, columns]);
     expect(await calls(() => tf.matMul(matrix(128, 128), matrix(128, 128)).data())).toBe(0);
     expect(await calls(() => tf.matMul(matrix(48, 1024), matrix(1024, 1024)).data())).toBe(0);
+    for (const [a, b] of [
+      [
+        [0, 0],
+        [0, 300],
+      ],
+      [
+        [300, 0],
+        [0, 300],
+      ],
+      [
+        [0, 300, 300],
+        [0, 300, 300],
+      ],
+      [
+        [0, 300, 300],
+        [300, 300],
+      ],
+    ]) {
+      let product = tf.scalar(0) as tf.Tensor;
+      expect(await calls(() => (product = tf.matMul(tf.zeros(a), tf.zeros(b))).data())).toBe(0);
+      expect(product.shape).toEqual([...a.slice(0, -1), 300]);
+    }
     const integers = tf.ones([256, 256], "int32");
     expect(await calls(() => tf.matMul(integers, integers).data())).toBe(0);
     expect(await calls(() => precision("highest", () => tf.matMul(matrix(256, 256), matrix(256, 256))).data())).toBe(0);

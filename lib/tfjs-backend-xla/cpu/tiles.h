@@ -86,9 +86,9 @@ AMX_TARGET inline void turn(__m512 x[16]) {
 // The first `count` of 16.
 inline __mmask16 firstOf16(int64_t count) { return count >= 16 ? 0xffff : count <= 0 ? 0 : (1u << count) - 1; }
 
-// Packs one tile of each plane, of which there are 3 (x = h + m + l) or 1 (x rounded): 16 of the free index by 32 of the sum. `left`: rows are the free index and hold pairs along the sum,
-// as the unit wants of A; otherwise rows are pairs along the sum, as it wants of B. Numbers outside of the operand are 0.
-// `unusual` learns of numbers that cannot be taken apart.
+// Packs one tile of each plane, of which there are 3 (x = h + m + l) or 1 (x rounded): 16 of the free index by 32 of the sum.
+// `left`: rows are the free index and hold pairs along the sum, as the unit wants of A; otherwise rows are pairs along the sum, as it wants
+// of B. Numbers outside of the operand are 0. `unusual` learns of numbers that cannot be taken apart.
 template <int kPlanes>
 AMX_TARGET inline void packTile(const Operand& x, int64_t free, int64_t sum, bool left, char* to, __mmask16* unusual) {
   // As it lies in memory: 16 rows of 2 vectors along the sum, or 32 rows of a vector along the free index.

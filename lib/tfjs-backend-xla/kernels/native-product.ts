@@ -26,7 +26,8 @@ export function nativeProduct(a: Value, b: Value, transposeA: boolean, transpose
   // Matrices that are all multiplied by the same one are one matrix, as long as they lie row after row.
   const isShared = !transposeA && sizeOf(b.type.shape) === k * n;
   const rows = isShared ? count * m : m;
-  if (k !== kOfB || (rows * n * k) / (rows * k + k * n + rows * n) < FEWEST_A_NUMBER) return undefined;
+  if (k !== kOfB || count * m * n * k === 0) return undefined;
+  if ((rows * n * k) / (rows * k + k * n + rows * n) < FEWEST_A_NUMBER) return undefined;
   const spread = (x: Value) => broadcastTo(x, [...batch, ...x.type.shape.slice(-2)]);
   const [left, right] = isShared
     ? [reshape(spread(a), [1, rows, k]), reshape(b, [1, ...b.type.shape.slice(-2)])]

@@ -80,7 +80,7 @@ export class XlaDevice {
     this.#cache = openCache(this.client, plugin, environment, "hash" in this.products ? this.products.hash : "");
   }
 
-  /** Whether programs can have f32 products computed by native code of this package. */
+  /** Whether programs can have products of matrices computed by native code of this package. */
   get hasProducts(): boolean {
     return "hash" in this.products;
   }
