@@ -4,20 +4,23 @@
  * what else the machine does meets both; the ratio of each round is formed from the two medians of that round, and the row is the
  * median over rounds. Written to results/benchmarks/cpu.json if no peers are named.
  *
- * What is known of the distance to torch.compile on the dense model (sampled with perf on two cores with AVX-512, a machine with other work):
- * - Two thirds of the processor's time are products. Forward, and by activations, they do about 144 GFLOP/s a core, torch's all in all 139;
- *   by weights, which sum over 4096 rows, 90 to 120, in XLA's library as in Eigen. Turning an operand (see `transposedProduct`), cutting the rows
- *   into a batch, or the transposed product gains single ones up to a fifth, and the whole step nothing beyond chance.
- * - One core at times waits, mostly at the end of a product whose parts are not equally long: the step has 1.6 to 1.7 cores, torch's 1.65
- *   to 1.8. Two halves of the batch as independent chains of one program fill some of it and cost as much.
- * - Attention takes less of the processor than torch's, norms and the dense FFN about as much; head and loss, up to a tenth more.
+ * What is known of the distance to torch.compile, on two cores with AVX-512 and AMX:
+ * - Most of the processor's time are products. XLA's f32 dots do 100 to 148 GFLOP/s a core, PyTorch's (MKL) 155 to 177, and the native ones on
+ *   AMX 200 to 260 (`npm run bench -- products`). Without these, as where a processor has no AMX, the dense step was 0.86 and that with 8 experts
+ *   0.94 times as fast as torch.compile. oneDNN's products, which XLA can call (`xla_cpu_experimental_onednn_custom_call`), took 5 % off the step;
+ *   a program with them does not come back from the cache: it crashes.
+ * - The step has 1.9 cores, waiting included. Two processes of half the batch, each on a core of its own, were no faster than one with oneDNN's
+ *   products on both, so that to give each core a device of its own gains nothing.
+ * - What is left of the products with 8 experts are those of segments of 64 tokens, which stay XLA's (see `kernels/native-product.ts`).
  * - XLA's flags (vector width 512, other schedulers, tiled lowering, elementwise and reducing fusions of the library) change nothing beyond chance.
  */
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import * as tf from "@tensorflow/tfjs-core";
 import { init } from "lory";
+import type { XlaBackend } from "tfjs-backend-xla";
 import { median, ratios, writeBenchmark, type BenchmarkRow } from "tfjs-backend-xla/testing";
 import { modelConfig, type ModelConfig } from "../models";
 import { givenState, librarySteps } from "./peers/library-steps";
@@ -82,6 +85,7 @@ const PEERS: readonly Peer[] = [
 
 async function main(rounds: number, names: readonly string[]): Promise<void> {
   const { device } = await init({ backend: "xla" });
+  const { hasProducts } = (tf.backend() as XlaBackend).device;
   const unknown = names.find((name) => !PEERS.some((peer) => peer.name === name));
   if (unknown !== undefined)
     throw new Error(`there is no peer "${unknown}": ${PEERS.map(({ name }) => name).join(", ")}`);
@@ -96,7 +100,8 @@ async function main(rounds: number, names: readonly string[]): Promise<void> {
       );
     }
   }
-  if (names.length === 0) writeBenchmark("cpu", { device, rounds, stepsATurn: STEPS_A_TURN }, rows);
+  if (names.length === 0)
+    writeBenchmark("cpu", { device, products: hasProducts ? "native" : "XLA", rounds, stepsATurn: STEPS_A_TURN }, rows);
 }
 
 const STEPS_A_TURN = 3;

@@ -78,7 +78,7 @@ function leak() {
 }
 
 /**
- * @typedef {{ case: string, ours: number, peer: number, peerName: string, ratio: number, ratioRange?: [number, number], unit: string }} Row
+ * @typedef {{ case: string, ours: number, peer: number, peerName: string, ratio: number, ratioRange?: [number, number], unit: string, error?: number, errorOfPeer?: number }} Row
  * @typedef {{ environment: Record<string, string | number>, rows: Row[] }} Benchmark
  */
 
@@ -91,12 +91,23 @@ function benchmarks() {
   const speed = gpu.rows.filter(({ unit }) => unit === "tokens/s");
   return [
     "### The training step on the CPU",
-    `\`npm run bench -- cpu\`: the whole step of a small model, f32, on ${cpu.environment.cores} cores, from the same weights on the same batches. This library and one peer take turns for ${cpu.environment.rounds} rounds, and the ratio is the median of the rounds' ratios.`,
+    `\`npm run bench -- cpu\`: the whole step of a small model, f32, on ${cpu.environment.cores} cores, from the same weights on the same batches. This library and one peer take turns for ${cpu.environment.rounds} rounds, and the ratio is the median of the rounds' ratios. ${nativeProducts(cpu)}`,
     table(cpu.rows),
     "### The training step on a GPU",
     `\`npm run bench -- gpu\`: the whole step of the paper's 0.3B model, bf16, AdamW, on one ${gpu.environment.device}, from the same weights on the same batches. Each has the GPU to itself for ${gpu.environment.steps} timed steps; this library before and after its peers.`,
     table(speed),
   ].join("\n\n");
+}
+
+/** What is to be known of products by native code, where the benchmark had them. @param {Benchmark} cpu */
+function nativeProducts(cpu) {
+  if (cpu.environment.products !== "native") return "";
+  const rows = read("products").rows.flatMap(({ ratio, error, errorOfPeer }) =>
+    error === undefined || errorOfPeer === undefined ? [] : [{ ratio, error: error / errorOfPeer }],
+  );
+  const range = (/** @type {number[]} */ values) =>
+    `${Math.min(...values).toFixed(1)} to ${Math.max(...values).toFixed(1)}`;
+  return `Large products of matrices are native code's, on Intel AMX: ${range(rows.map(({ ratio }) => ratio))} times as fast as XLA's own, with ${range(rows.map(({ error }) => error))} times their rounding error (\`npm run bench -- products\`).`;
 }
 
 /** @param {Row[]} rows */
