@@ -32,6 +32,8 @@ const CASES: readonly Case[] = [
 
 /** Operands of their own for each product of a program, so that none is in a cache. */
 const PRODUCTS = 4;
+/** Rounds that do not count: until results lie in memory that the process keeps, the system clears pages for them. */
+const WARM_UP = 4;
 const ENTRIES = 500;
 
 async function main(rounds: number): Promise<void> {
@@ -68,9 +70,9 @@ async function compare(
   await programs.native.prepare(operands);
   await withoutNative(async () => programs.xla.prepare(operands));
   const turns: { ours: number; peer: number }[] = [];
-  for (let round = 0; round <= rounds; round++) {
+  for (let round = 0; round < WARM_UP + rounds; round++) {
     const turn = { ours: await secondsOf(programs.native, operands), peer: await secondsOf(programs.xla, operands) };
-    if (round > 0) turns.push(turn); // the first one warms up
+    if (round >= WARM_UP) turns.push(turn);
   }
   const gflops = (seconds: number) => (2 * PRODUCTS * g * m * k * n) / seconds / 1e9;
   const [ours, peer] = [median(turns.map((turn) => turn.ours)), median(turns.map((turn) => turn.peer))].map(gflops);
