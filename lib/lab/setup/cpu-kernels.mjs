@@ -21,8 +21,8 @@ const OWN_LIBRARIES = ["-static-libstdc++", "-static-libgcc"];
 
 const here = () => `${process.platform}-${process.arch}`;
 
-/** @returns {string | undefined} */
-const foundCompiler = () => COMPILERS.map(onPath).find((file) => file !== undefined);
+/** The first one here; empty for none. */
+const foundCompiler = () => COMPILERS.map(onPath).find((file) => file !== undefined) ?? "";
 
 /**
  * @param {object} [given] this machine's, if not given
@@ -33,7 +33,7 @@ const foundCompiler = () => COMPILERS.map(onPath).find((file) => file !== undefi
  */
 export function cpuKernels({
   machine = here(),
-  compiler = foundCompiler() ?? "",
+  compiler = foundCompiler(),
   folder = at("lib/tfjs-backend-xla/dist/cpu"),
 } = {}) {
   const library = path.join(folder, `kernels-${machine}.so`);
@@ -41,7 +41,7 @@ export function cpuKernels({
   const without = `${library}.none`;
   const stamp = path.join(folder, ".lory");
   const obstacle = kernelsObstacle({ machine, compiler });
-  const current = () => digest(...(obstacle || !compiler ? [obstacle ?? ""] : [identity(compiler), ...sources()]));
+  const current = () => digest(...(obstacle ? [obstacle] : [identity(compiler), ...sources()]));
   return {
     id: ID,
     title: "Products of matrices for Intel AMX (C++)",

@@ -169,7 +169,8 @@ ffi::Error* execute(const ffi::CallFrame& frame) {
   const bool fits = b->dims[0] == product.batch && b->dims[*b_turned ? 2 : 1] == product.k && c->dims[0] == product.batch &&
                     c->dims[1] == product.m && c->dims[2] == product.n;
   if (!fits) return misfit(api, a, b, c, product);
-  if (!products::supported()) return failed(api, ffi::kFailedPrecondition, 
+  if (!products::supported())
+    return failed(api, ffi::kFailedPrecondition,
                   "product: no Intel AMX: the processor lacks it, or the system does not let the process use it");
   Pool pool(frame);
   if (products::multiply(product, pool)) return nullptr;

@@ -1,8 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { broadcastTo, sum, transpose, type Value } from "../stablehlo";
+import { sum, transpose, type Value } from "../stablehlo";
 import { fused } from "./activation";
 import { dot } from "./dot";
-import { asTensor, broadcastShape, type Kernel, type KernelDevice } from "./kernel";
+import { asTensor, matrixBatch, type Kernel, type KernelDevice } from "./kernel";
 import { nativeProduct } from "./native-product";
 import { transposedProduct } from "./transposed-product";
 
@@ -12,8 +12,7 @@ function matMul(a: Value, b: Value, transposeA: boolean, transposeB: boolean, de
     tf.util.assert(type.shape.length >= 2, () => `a matrix has two axes or more, not [${type.shape.join(", ")}]`);
   const native = device.hasProducts ? nativeProduct(a, b, transposeA, transposeB) : undefined;
   if (native) return native;
-  const batch = broadcastShape(a.type.shape.slice(0, -2), b.type.shape.slice(0, -2));
-  const spread = (x: Value) => broadcastTo(x, [...batch, ...x.type.shape.slice(-2)]);
+  const { batch, spread } = matrixBatch(a, b);
   const [left, right] = [spread(a), spread(b)];
   const onCpu = device.kind === "cpu" && transposeA && !transposeB ? transposedProduct(left, right) : undefined;
   if (onCpu) return onCpu;

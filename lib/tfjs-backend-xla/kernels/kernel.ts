@@ -53,6 +53,12 @@ export function broadcastShape(a: readonly number[], b: readonly number[]): numb
   });
 }
 
+/** The axes before the last two of operands that hold matrices, broadcast to one batch, and what broadcasts an operand to it. */
+export function matrixBatch(a: Value, b: Value): { batch: number[]; spread: (x: Value) => Value } {
+  const batch = broadcastShape(a.type.shape.slice(0, -2), b.type.shape.slice(0, -2));
+  return { batch, spread: (x) => broadcastTo(x, [...batch, ...x.type.shape.slice(-2)]) };
+}
+
 /** A number of an attribute as a constant; in integers, as in tfjs, without its fraction. */
 export function constant(scalar: number, dtype: DType, shape: readonly number[] = []): Value {
   if (dtype !== "i32") return splat(scalar, dtype, shape);

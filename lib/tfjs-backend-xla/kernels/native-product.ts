@@ -1,8 +1,8 @@
 // Shapes: G products of a batch, M and N rows and columns of the result, K terms of each sum.
 import { PRODUCT_TARGET } from "../cpu";
 import { currentPrecision } from "../precision";
-import { broadcastTo, convert, customCall, reshape, sizeOf, type Value } from "../stablehlo";
-import { broadcastShape } from "./kernel";
+import { convert, customCall, reshape, sizeOf, type Value } from "../stablehlo";
+import { matrixBatch } from "./kernel";
 
 /**
  * Multiplications for each number that is read or written, from which on native code is the faster: every number of the operands is taken
@@ -19,7 +19,7 @@ const FEWEST_A_NUMBER = 64;
  */
 export function nativeProduct(a: Value, b: Value, transposeA: boolean, transposeB: boolean): Value | undefined {
   if (a.type.dtype !== "f32" || b.type.dtype !== "f32" || currentPrecision() === "highest") return undefined;
-  const batch = broadcastShape(a.type.shape.slice(0, -2), b.type.shape.slice(0, -2));
+  const { batch, spread } = matrixBatch(a, b);
   const [m, k] = sides(a, transposeA);
   const [kOfB, n] = sides(b, transposeB);
   const count = sizeOf(batch);
@@ -28,7 +28,6 @@ export function nativeProduct(a: Value, b: Value, transposeA: boolean, transpose
   const rows = isShared ? count * m : m;
   if (k !== kOfB || count * m * n * k === 0) return undefined;
   if ((rows * n * k) / (rows * k + k * n + rows * n) < FEWEST_A_NUMBER) return undefined;
-  const spread = (x: Value) => broadcastTo(x, [...batch, ...x.type.shape.slice(-2)]);
   const [left, right] = isShared
     ? [reshape(spread(a), [1, rows, k]), reshape(b, [1, ...b.type.shape.slice(-2)])]
     : [a, b].map((x) => reshape(spread(x), [count, ...x.type.shape.slice(-2)]));

@@ -158,8 +158,10 @@ export function loadPlugin(file: string): Plugin {
 }
 
 function loadNative(file: string): NativePlugin {
-  checkSharedLibrary(file);
-  if (!isWheelLibrary(file)) tryInChild(file, SUPPORTED.major);
+  if (!isWheelLibrary(file)) {
+    checkSharedLibrary(file); // as it will be again before it is loaded here
+    tryInChild(file, SUPPORTED.major);
+  }
   process.env[LOG_LEVEL.variable] ??= LOG_LEVEL.errors;
   const library = loadLibrary(file);
   let getApi: () => number | bigint;
